@@ -14,6 +14,8 @@ import tain
 from tests import programs
 
 LIMIT = 60.0
+#: The stages of an archive, for trees that are compared with their source as a whole.
+DEBIAN = 'profile = "debian"\ntrace = { write = "none", busy_marker = false }\n'
 
 
 @dataclass

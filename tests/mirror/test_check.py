@@ -45,7 +45,9 @@ family = 4
 max_delete = 60000
 max_delete_percent = 8
 [job."packages-index.git"]
-source = "h::git/"
+kind = "command"
+command = ["/bin/sh", "/srv/scripts/git.sh"]
+compat = "tunasync"
 destination = "/srv/mirror/git"
 cron = ["@daily", "30 2 * * *"]
 [job.homes]
@@ -97,7 +99,7 @@ def test_mir_2_the_example_is_right(tmp_path: Path) -> None:
         ("on_missed = 'never'", '5: job.a.on_missed: "never" is not once or skip'),
         ("manual = true", '5: job.a.manual: has both "every" and "manual"'),
         ("upstream = [{ url = 'h::n/' }]", '5: job.a.upstream: has both "source" and "upstream"'),
-        ("trace = { write = 'debian' }", "5: job.a.trace: this version does not have trace files yet"),
+        ("window_end = 'cancel'", "5: job.a.window_end: this version does not have cancelling at the end of a window yet"),
         ("transfer = { max_delete = 3 }", "5: job.a.transfer.max_delete: belongs to tain mirror: set "
          "job.a.guard.max_delete instead"),
         ("transfer = { compres = true }", '5: job.a.transfer.compres: unknown option; did you mean "compress"?'),

@@ -1,4 +1,4 @@
-"""MIR-7 to MIR-10: jobs from crontabs, command lines and tunasync. Nothing of a file is executed."""
+"""MIR-7 to MIR-10: jobs from crontabs, command lines, tunasync and ftpsync. Nothing of a file is executed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from tain.mirror.commands.importing import toml_of
 from tain.mirror.importers.crontab import read_crontab
+from tain.mirror.importers.ftpsync import read_ftpsync
 from tain.mirror.importers.rsyncline import read_line
 from tain.mirror.importers.tunasync import read_worker
 from tain.mirror.importers.words import Unusable
@@ -178,7 +179,16 @@ rsync_options = ["--bwlimit=5000"]
 name = "pypi"
 provider = "command"
 upstream = "https://pypi.example.org/"
-command = "/usr/bin/touch {root}/executed"
+command = "/usr/bin/touch {root}/executed 'a b'"
+success_exit_codes = [3]
+env = { KEY = "word" }
+[[mirrors]]
+name = "box"
+provider = "command"
+upstream = "https://box.example.org/"
+command = "box --all"
+docker_image = "box:1"
+docker_volumes = ["/etc/box:/etc/box:ro"]
 [[mirrors]]
 mirror_subdir = "group"
 provider = "rsync"
@@ -206,7 +216,7 @@ def test_mir_8_tunasync(site: Site) -> None:
     config = read_config(str(site.file))
     assert not config.errors, list(map(str, config.errors))
     jobs = {name: item.job for name, item in config.jobs.items()}
-    assert list(jobs) == ["archlinux", "debian", "first", "second", "included"]
+    assert list(jobs) == ["archlinux", "debian", "pypi", "box", "first", "second", "included"]
     arch, debian = jobs["archlinux"], jobs["debian"]
     assert arch.destination == "/srv/tunasync/archlinux" and arch.every == 7200 and arch.upstream[0].family == 6
     assert arch.exclude_from == [f"{site.root}/excludes"] and arch.resources.max_memory == 256 << 20
@@ -217,9 +227,16 @@ def test_mir_8_tunasync(site: Site) -> None:
     password = Path(debian.upstream[0].password_file or "")
     assert password.read_text() == "secret\n" and password.stat().st_mode & 0o777 == 0o600
     assert "secret" not in site.file.read_text() and "secret" not in text
+    pypi, box = jobs["pypi"], jobs["box"]
+    assert pypi.kind == "command" and pypi.command == ["/usr/bin/touch", f"{site.root}/executed", "a b"]
+    assert (pypi.success_codes, pypi.env, pypi.source) == ([0, 3], {"KEY": "word"}, ["https://pypi.example.org/"])
+    assert " ".join(box.command[1:]).startswith(
+        "run --rm -w /srv/tunasync/box -v /srv/tunasync/box:/srv/tunasync/box -v /etc/b"
+    )
+    assert box.command[-3:] == ["box:1", "box", "--all"] and "note: box: runs docker itself" in text
     assert jobs["first"].destination == "/srv/tunasync/group/first" and jobs["first"].transfer["owner"]
     assert jobs["included"].destination == "/srv/elsewhere"
-    assert "pypi: provider command" in text and "second: docker_image is not carried over" in text
+    assert "second: docker_image is not carried over" in text
     assert not (site.root / "executed").exists()
 
 
@@ -229,6 +246,94 @@ def test_mir_8_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("= broken")
     with pytest.raises(Unusable):
         read_worker(str(tmp_path / "x"), str(tmp_path))
+
+
+FTPSYNC = """\
+########################################################################
+## Sample of an administrator
+########################################################################
+MIRRORNAME=`hostname -f`
+BASE=/srv
+TO="${BASE}/mirrors/debian/"   # here
+MAILTO="me"
+HUB=true
+RSYNC_HOST=ftp.example.org
+RSYNC_PATH="debian"
+RSYNC_USER=me RSYNC_NOTHING=1
+RSYNC_USER="me"
+export RSYNC_PASSWORD='se$cret'
+RSYNC_BW=2000
+RSYNC_EXTRA="--exclude .hidden --timeout=900"
+ARCH_EXCLUDE="armel source"
+EXCLUDE="--exclude=*.iso --exclude 'a b' --max-size=3"
+INFO_MAINTAINER="Me <me@example.org>"
+INFO_COUNTRY=KR
+UIPSLEEP=600
+UIPRETRIES=5
+HOOK1="touch {root}/executed"
+LOGDIR=$(touch {root}/executed; echo /var/log)
+if [ -e /etc/x ]; then
+  TO=/elsewhere
+fi
+touch {root}/executed
+ODD=value
+"""
+RUNMIRRORS = """\
+# kind name host user
+all   one  one.example.org  archvsync
+staged two two.example.org  archvsync ssh {key}
+what is this
+"""
+
+
+def test_mir_9_ftpsync(site: Site) -> None:
+    """Nothing of the two files is executed, and what only a shell could know is named."""
+    key = site.root / "key"
+    key.write_text("x")
+    key.chmod(0o600)
+    (site.root / "ftpsync.conf").write_text(FTPSYNC.replace("{root}", str(site.root)))
+    (site.root / "runmirrors.mirror").write_text(RUNMIRRORS.replace("{key}", str(key)))
+    site.write('[site]\nname = "x"\n')
+    files = [str(site.root / name) for name in ("ftpsync.conf", "runmirrors.mirror")]
+    text = site.run("import", "ftpsync", *files, "--write", code=65)
+    config = read_config(str(site.file))
+    assert not config.errors, list(map(str, config.errors))
+    job = config.jobs["debian"].job
+    assert (job.profile, job.destination) == ("debian", "/srv/mirrors/debian")
+    (upstream,) = job.upstream
+    assert upstream.url == "rsync://me@ftp.example.org/debian/"
+    assert Path(upstream.password_file or "").read_text() == "se$cret\n" and "se$cret" not in text
+    assert job.exclude == ["*.iso", "a b", ".hidden"] and job.timeout == 900
+    assert "- *_armel.deb" in job.filters and "- *.dsc" in job.filters and "- *_amd64.deb" not in job.filters
+    assert (job.probe.busy_wait, job.probe.busy_attempts) == (600, 5)
+    assert job.trace.write == "debian" and job.trace.fields == {"Maintainer": "Me <me@example.org>", "Country": "KR"}
+    assert [(hook.on, hook.shell) for hook in job.hook] == [(["before-run"], True)]
+    assert [(one.name, one.on, one.trigger, one.key) for one in job.downstream] == [
+        ("one", "success", "ssh://archvsync@one.example.org", None),
+        ("two", "payload", "ssh://archvsync@two.example.org", str(key)),
+    ]
+    assert not (site.root / "executed").exists()
+    lost = [line.removeprefix("not carried over: ") for line in text.splitlines() if line.startswith("not carried")]
+    assert [line.partition(": ")[0] for line in lost] == ["line 11", "line 23", "line 24", "line 25", "line 26",
+                                                          "line 27", "debian", "debian", "line 4"]  # fmt: skip
+    assert "EXCLUDE: --max-size=3" in lost[-3] and "ODD is not carried over" in lost[-2]
+
+
+def test_mir_9_architectures_of_ftpsync(tmp_path: Path) -> None:
+    """A mirror of two architectures, by a rule for each kind of file; another archive has the name of its file."""
+    file = tmp_path / "ftpsync-security.conf"
+    file.write_text(
+        "TO=/srv/security\nRSYNC_HOST=h\nARCH_INCLUDE='amd64 arm64'\nRSYNC_TRANSPORT=ssh\nRSYNC_SSH_KEY='/k y'\n"
+    )
+    found = read_ftpsync(str(file), str(tmp_path))
+    assert found.losses == []
+    job = found.jobs["security"]
+    assert job["upstream"] == [{"url": "h:debian/", "rsh": "ssh -i '/k y'"}]
+    rules = job["filters"]
+    assert rules.index("+ *_arm64.deb") < rules.index("- *_*.deb") and "+ binary-all/" in rules and "- source/" in rules
+    (tmp_path / "bad.conf").write_text("RSYNC_HOST=h\n")
+    with pytest.raises(Unusable, match="TO is no absolute path"):
+        read_ftpsync(str(tmp_path / "bad.conf"), str(tmp_path))
 
 
 def test_mir_10_the_line_of_the_specification(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from tain.mirror import retention, trees
 from tain.mirror.model import Publish
 from tain.mirror.retention import Snapshot
 from tests.mirror.site import Site, fill, names
+from tests.mirror.test_runs import wait_for
 
 SWAP = 'publish = { mode = "swap", keep_previous = 1, grace = 0 }\n'
 SNAPSHOTS = 'publish = { mode = "snapshots", keep_last = 2, name = "%Y-%m-%dT%H%M%S" }\n'
@@ -112,7 +114,7 @@ def test_mir_34_a_directory_becomes_a_link_and_is_judged_first(site: Site) -> No
     for path in (site.root / "src/d1").iterdir():
         path.unlink()
     site.job(more=SWAP + "guard = { delete_floor = 0 }\n")
-    assert "11" not in site.run("run", "one", "--no-delete")
+    assert " 0 deleted; " in site.run("run", "one", "--no-delete")
     assert (destination / "d1/f11").exists()
 
 
@@ -221,3 +223,33 @@ def test_mir_37_old_versions() -> None:
     assert retention.old_versions(replaced, 0, 150.0, 400.0) == ["a", "b"]
     assert retention.old_versions(replaced, 1, 250.0, 400.0) == ["a"]
     assert retention.old_versions(replaced, 5, 0.0, 400.0) == []
+
+
+@pytest.mark.parametrize("mode", ["swap", "snapshots"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_mir_34_a_directory_that_becomes_something_else_is_a_deletion(mode: str, kind: str, site: Site) -> None:
+    """What was in the directory is judged like any other deletion; the old tree stays until somebody releases them."""
+    source = site.root / "src"
+    (source / "x").mkdir()
+    for number in range(60):
+        (source / f"x/{number}").write_text("ten bytes\n")
+    more = ", keep_last = 9, name = '%Y-%m-%dT%H%M%S'" if mode == "snapshots" else ""
+    site.job(more=f"publish = {{ mode = '{mode}'{more} }}\nguard = {{ delete_floor = 0 }}\n")
+    site.run("run", "one")
+    place = site.root / ("dst" if mode == "swap" else "dst/latest")
+    old = names(place)
+    shutil.rmtree(source / "x")
+    if kind == "file":
+        (source / "x").write_text("a file\n")
+    else:
+        (source / "x").symlink_to("d0")
+    (source / "more").write_text("new\n")
+    # Names of snapshots have seconds.
+    wait_for(lambda: not (site.root / "dst" / time.strftime("%Y-%m-%dT%H%M%S", time.gmtime())).exists(), 60)
+    text = site.run("run", "one", code=25)
+    assert "60 of " in text and "would be deleted; the limit is 10 %" in text
+    assert names(place) == old
+    site.run("release", "one", "--deletes", "60")
+    wait_for(lambda: not (site.root / "dst" / time.strftime("%Y-%m-%dT%H%M%S", time.gmtime())).exists(), 60)
+    assert "60 deleted" in site.run("run", "one")
+    assert names(place) == names(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from tain.mirror.locks import Holder, is_alive, myself
 from tain.mirror.runs import Kept, Layout, clean_up, new_id
 from tain.mirror.words import DAY, visible
 from tests import programs
-from tests.mirror.site import Site, daemon, fill, names
+from tests.mirror.site import DEBIAN, Site, daemon, fill, names
 from tests.ports import free_port
 
 
@@ -95,7 +96,7 @@ def test_mir_18_stages_bring_indices_last(site: Site) -> None:
         path = site.root / "src" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    site.job(more='profile = "debian"\n')
+    site.job(more=DEBIAN)
     assert site.run("run", "one", "--stage", "payload").splitlines()[0] == "one: from local"
     assert "dists/x/by-hash/1" in names(site.root / "dst") and "Packages" not in names(site.root / "dst")
     (site.root / "src/d0/f0").unlink()
@@ -518,3 +519,25 @@ def test_names_of_runs_of_one_second_are_in_order() -> None:
             second = datetime.strptime(names[-1][:16], "%Y%m%dT%H%M%S%z").timestamp()
             names.append(new_id(second + 0.5, names[-1]))
         assert names == sorted(set(names))
+
+
+@pytest.mark.parametrize("mode", ["in-place", "swap"])
+def test_mir_58_paths_that_are_no_utf_8(mode: str, site: Site) -> None:
+    """Given in Base64, and shown with their bytes escaped."""
+    source, place = (os.fsencode(site.root) + name for name in (b"/caf\xe9/", b"/d\xffst"))
+    shutil.copytree(site.root / "src", os.fsdecode(source))
+    words = [base64.b64encode(path).decode() for path in (source, place)]
+    site.write(
+        f'[job.one]\nsource_b64 = "{words[0]}"\ndestination_b64 = "{words[1]}"\nevery = "6h"\n'
+        f"publish = {{ mode = '{mode}' }}\nverify = {{ sample = 3 }}\n"
+    )
+    assert "\\xe9/: 33 new" in site.run("run", "one")
+    assert names(Path(os.fsdecode(place))) == names(site.root / "src")
+    assert "0 new" in site.run("run", "one")
+    for command in ("status", "history", "check", "upstreams"):
+        site.run(command, *(["one"] if command in ("history", "upstreams") else []))
+    assert "caf\\xe9" in site.run("status", "one")
+    for key in ("source", "destination"):
+        site.write(site.file.read_text().replace(f'{key}_b64 = "', f'{key}_b64 = "%'))
+    text = site.run("check", code=78)
+    assert text.count("is no Base64") == 2

@@ -73,7 +73,9 @@ def test_serve_starts_what_is_due(site: Site) -> None:
         assert document["server"]["pid"] == server.pid
         assert f"server: running (pid {server.pid})" in site.run("status")
     assert {run["trigger"] for run in site.runs()} == {"schedule"}
-    assert all(run["result"] == "success" for run in site.runs())
+    newest, *earlier = [run["result"] for run in site.runs()]
+    # The end of the server cancels a run that has just begun.
+    assert newest in ("success", "cancelled") and set(earlier) == {"success"}
     assert site.json("status")["server"]["pid"] is None
 
 

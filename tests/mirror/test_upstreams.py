@@ -15,7 +15,7 @@ import tain
 from tain.mirror.choose import Candidate, choose
 from tain.mirror.model import Failover
 from tain.mirror.stamps import read_stamp
-from tests.mirror.site import Site, daemon, fill, names
+from tests.mirror.site import DEBIAN, Site, daemon, fill, names
 from tests.mirror.test_runs import is_copying, wait_for
 
 HOUR = 3600.0
@@ -193,7 +193,7 @@ def test_mir_21_indices_wait_for_a_quiet_upstream(site: Site) -> None:
     marker = source / "Archive-Update-in-Progress-here"
     marker.write_text("")
     with daemon(source) as server:
-        site.job(source=server.url("pub"), more='profile = "debian"\nprobe = { busy_wait = 0.2, busy_attempts = 2 }\n')
+        site.job(source=server.url("pub"), more=f"{DEBIAN}probe = {{ busy_wait = 0.2, busy_attempts = 2 }}\n")
         text = site.run("run", "one", code=75)
         assert text.count("is being updated (Archive-Update-in-Progress-here); next look in 0.2s") == 2
         assert "one: deferred: 127.0.0.1 is being updated" in text

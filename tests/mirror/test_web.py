@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from tain.mirror import compat, metrics
-from tain.mirror.loading import load_config
+from tain.mirror.loading import load_config, read_config
 from tain.mirror.locks import myself, send
 from tain.mirror.runs import Layout, RunFiles, new_id
 from tain.mirror.service import Service
@@ -106,6 +106,38 @@ def page(tmp_path: Path) -> Iterator[Page]:
     made = Page(tmp_path)
     yield made
     made.close()
+
+
+def test_a_logo(tmp_path: Path) -> None:
+    """The picture of a site; a name that is only an end, and what else a site may not have."""
+    (tmp_path / "My.Logo.SVG").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page = Page(tmp_path, site=f'logo = "{tmp_path}/My.Logo.SVG"')
+    try:
+        found = re.search(
+            r'<img class="logo" src="(/assets/logo\.[0-9a-f]{12}\.svg)" alt=""', page.client.get("/").text
+        )
+        assert found is not None
+        answer = page.client.get(found[1])
+        assert answer.headers["content-type"] == "image/svg+xml" and answer.text.startswith("<svg")
+    finally:
+        page.close()
+    for name, text in (("x.gif", "is no picture of these kinds"), ("x.png", "is not an absolute path"),
+                       (f"{tmp_path}/x.png", "is missing, or cannot be read")):  # fmt: skip
+        (tmp_path / "bad.toml").write_text(f'[site]\nlogo = "{name}"\n')
+        (finding,) = read_config(str(tmp_path / "bad.toml")).errors
+        assert finding.key == "site.logo" and text in finding.text
+
+
+def test_the_bar_of_all_mirrors_can_be_read_without_colour(page: Page) -> None:
+    """Each part of the bar has the sign of its state, and the same signs stand below it with their words."""
+    text = page.client.get("/").text
+    bar = text[text.index('<svg class="parts"') : text.index('<ul class="chips">')]
+    signs = re.findall(r'href="#i-(\w+)"', bar)
+    assert signs and signs == re.findall(r'<rect class="(\w+)"', bar)
+    assert (
+        re.findall(r'class="pill" data-state="(\w+)"', text[text.index('<ul class="chips">') :])[: len(signs)] == signs
+    )
+    assert "Each part of the bar is a state" in text
 
 
 # ---- who may what

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from collections.abc import Sequence
 
@@ -16,6 +18,7 @@ from tain.mirror.publish import Publication
 from tain.mirror.selection import Picked, Selection
 from tain.mirror.stages import deletes, host_of, needs_quiet
 from tain.mirror.transfers import Stage, run_stage
+from tain.mirror.verify import Verification
 from tain.mirror.words import took
 from tain.options.hostspec import parse_host
 from tain.problems import Hint
@@ -35,8 +38,8 @@ class Attempts:
         #: A stage ended well although files vanished at the source.
         self.vanished = False
 
-    def work(self) -> Outcome:
-        """Make attempts until one ends well. Errors: `End`."""
+    def work(self) -> Refusal | None:
+        """Make attempts until one ends well; returns why its deletions were refused. Errors: `End`."""
         run, job, last, reached = self.run, self.job, End("failed", "no upstream", states.EXIT_UNAVAILABLE), False
         selection = Selection(job, self._upstreams(), run.before, run.upstream_rows)
         stage, memory_failures = 0, 0
@@ -53,7 +56,7 @@ class Attempts:
                 raise End("deferred", "all upstreams are older than our content")
             self.upstream, self.probe = upstream, found
             self.publication.begin_attempt()
-            self.record.begin_attempt(number, upstream)
+            self.record.begin_attempt(number, upstream.url)
             outcome: Outcome | None = None
             try:
                 if found.reachable:
@@ -66,12 +69,15 @@ class Attempts:
                 self.record.end_attempt(code, error)
             if outcome is not None and outcome.good:
                 self.record.served(upstream, run.upstream_rows)
-                return outcome
+                return outcome.refusal
             self.record.hint(_hints(error, upstream))
             if outcome is not None and outcome.stop is not None:
                 code = self._stopped(outcome, memory_failures)
                 memory_failures += outcome.stop.kind == "memory"
                 error = outcome.stop.text
+            if _is_full(outcome):
+                text = f"the destination is full: {error}"
+                raise End("held", text, states.EXIT_HELD, Refusal("disk", text))
             selection.fail(upstream)
             if len(job.upstreams) > 1:
                 self.record.cooling(upstream, run.clock.now() + job.failover.cooldown)
@@ -93,6 +99,11 @@ class Attempts:
         assert upstream is not None
         known = Before(files=before.get("files"), bytes=before.get("bytes"))
         return self.publication.judge(known, further=self.further, look_again=lambda: self._look_again(upstream))
+
+    def verify(self) -> None:
+        """Check the tree of the pass. Errors: `End`, if it is not what its source says."""
+        assert self.upstream is not None
+        Verification(self.run, self.upstream, self.publication.target, self.run.traces.names.rules()).work()
 
     def has_moved(self) -> bool:
         """Whether the upstream has a newer stamp than the one that was read before the stages."""
@@ -117,6 +128,11 @@ class Attempts:
         if refusal is not None:
             self.record.event("guard", rule=refusal.kind, text=refusal.text)
             raise End("held", refusal.text, refusal.code, refusal)
+        trace = run.traces.names.trace
+        first = run.before.get("last_good") is None
+        if trace is not None and first and facts.has(self.job, upstream, trace, found.names):
+            # Our file would hide that one from all who mirror from here.
+            raise End("failed", f"the upstream has {trace} too: set trace.host or trace.path", states.EXIT_CONFIG)
         self.record.chosen(picked, of=len(self.job.upstreams))
         if found.stamp is not None and not self.further and self._is_known(found.stamp.identity):
             raise End("unchanged", f"the stamp of {host_of(upstream.url)} is that of the last run")
@@ -138,6 +154,9 @@ class Attempts:
         chosen = self.run.flags.get("stage")
         only = [chosen] if isinstance(chosen, str) else chosen
         last_outcome: Outcome | None = None
+        place, now, traces = self.job.destination, self.run.clock.now, self.run.traces
+        if not self.run.dry_run:
+            self.run.trace(lambda: traces.begin(place, now()))
         for number, stage in enumerate(self.job.stages):
             if number < first or (only and stage.name not in only):
                 continue
@@ -151,6 +170,7 @@ class Attempts:
             self._hooks("after-stage", stage.name)
             payload = number == len(self.job.stages) - 2 and self.job.publish.mode == "in-place"
             if payload and not self.run.dry_run:
+                self.run.trace(lambda: traces.write_payload(place, now()))
                 notify.start(self.run.directory, "payload")
             self.vanished = self.vanished or outcome.code == _VANISHED
             self.record.add(outcome, whole=number == len(self.job.stages) - 1)
@@ -187,6 +207,7 @@ class Attempts:
             target=self.publication.target,
             basis=self.publication.basis,
             partial=self.publication.partial,
+            own=tuple(run.traces.names.rules()),
             judged=self.publication.judges_stages,
             deletes=deletes(self.job, number) and not run.flags.get("no_delete"),
             dry_run=run.dry_run,
@@ -231,6 +252,15 @@ class Attempts:
                 raise End("failed", text, 22)
             return 22
         return 30
+
+
+def _is_full(outcome: Outcome | None) -> bool:
+    """Whether a transfer has failed because the destination has no room; no other upstream would help."""
+    if outcome is None or outcome.good or outcome.code not in (11, 23):
+        return False
+    full = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+    texts = [outcome.error, *outcome.result.messages]
+    return any(words in text for text in texts for words in full)
 
 
 def _hints(error: str, upstream: Upstream) -> Sequence[Hint]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from tain.mirror import findings, trees
+from tain.mirror import accounts, findings, trees
 from tain.mirror.findings import Finding
 from tain.mirror.merging import Merged, Origin
-from tain.mirror.model import Job, Notify, Server
+from tain.mirror.model import OF_COMMANDS, OF_TRANSFERS, Job, Notify, Server, Site
 from tain.mirror.positions import Path
 from tain.mirror.stages import host_of, is_local, transfer_findings
 from tain.mirror.words import HOUR, duration_text, shown
@@ -21,6 +22,10 @@ _MANY = 3
 _KEEPS = ("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly")
 _NFS_TYPES = frozenset(("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"))
 
+#: Pictures that a site may have, by the ends of their names; bytes of the largest one.
+PICTURES = (".svg", ".png", ".jpg", ".webp")
+LARGEST_PICTURE = 256 << 10
+
 Jobs = Mapping[str, tuple[Job, Merged, Origin]]
 
 
@@ -28,7 +33,7 @@ def check_all(jobs: Jobs) -> list[Finding]:
     """The findings about jobs whose tables are right."""
     found: list[Finding] = []
     for name, (job, merged, place) in jobs.items():
-        for path, text, warning in check_job(name, job):
+        for path, text, warning in (*check_job(name, job), *_check_kind(job, merged.top)):
             origin = merged.origin(path) or place
             found.append(Finding(origin, findings.dotted(("job", name, *path)), text, warning=warning))
     found += _places(jobs)
@@ -61,6 +66,20 @@ def check_server(server: Server) -> Iterator[tuple[str, str, bool]]:
             yield "tokens_file", f"{shown(server.tokens_file)} can be read by others: chmod 600", False
 
 
+def check_site(site: Site) -> Iterator[tuple[str, str, bool]]:
+    """The key of `[site]`, a sentence, and whether it is only a warning."""
+    if site.logo is None:
+        return
+    if os.path.splitext(site.logo)[1].lower() not in PICTURES:
+        yield "logo", f"{shown(site.logo)} is no picture of these kinds: {', '.join(PICTURES)}", False
+    elif not site.logo.startswith("/"):
+        yield "logo", f"{shown(site.logo)} is not an absolute path", False
+    elif not os.path.isfile(site.logo) or not os.access(site.logo, os.R_OK):
+        yield "logo", f"{shown(site.logo)} is missing, or cannot be read", False
+    elif os.path.getsize(site.logo) > LARGEST_PICTURE:
+        yield "logo", f"{shown(site.logo)} has more than {LARGEST_PICTURE >> 10} KiB, and each visitor loads it", False
+
+
 def check_notify(notify: Notify) -> Iterator[tuple[str, str, bool]]:
     """The key of `[notify]`, a sentence, and whether it is only a warning."""
     if notify.apprise_file is not None:
@@ -77,7 +96,7 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
     label = findings.dotted(("job", name))
     if job.source and job.upstream:
         yield ("upstream",), 'has both "source" and "upstream"', False
-    if not job.source and not job.upstream:
+    if not job.source and not job.upstream and job.kind == "rsync":
         yield (), 'needs "source" or an [[upstream]]', False
     chosen = [key for key, given in (("every", job.every), ("cron", job.cron), ("manual", job.manual)) if given]
     if len(chosen) > 1:
@@ -99,11 +118,41 @@ def check_job(name: str, job: Job) -> Iterator[tuple[Path, str, bool]]:
         yield ("failover", "slack"), f"is more than max_lag ({duration_text(job.failover.max_lag)})", False
     yield from _check_http(job)
     yield from _check_publish(job)
+    yield from _check_trace(job)
+    yield from _check_account(job)
     yield from _check_programs(job)
     for key, text in transfer_findings(job.transfer, label):
         yield ("transfer", key), text, False
     if job.delete and job.guard.max_delete is None:
         yield ("guard", "max_delete"), "deletions have no limit", True
+
+
+def _check_kind(job: Job, own: Mapping[str, Any]) -> Iterator[tuple[Path, str, bool]]:
+    """Keys of the other kind. *own*: the table of the job itself; what `[defaults]` and profiles have is for all
+    kinds of jobs."""
+    for key in ("source", "destination"):
+        if key in own and f"{key}_b64" in own:
+            yield (f"{key}_b64",), f'has both "{key}" and "{key}_b64"', False
+    if job.kind == "rsync":
+        for key in OF_COMMANDS:
+            if key in own:
+                yield (key,), 'needs kind = "command"', False
+        return
+    for key in OF_TRANSFERS:
+        table, _, inner = key.partition(".")
+        value = own.get(table)
+        if table in own and (not inner or (isinstance(value, dict) and inner in value)):
+            yield tuple(key.split(".")), 'is nothing that a job of kind = "command" has', False
+    if job.publish.mode != "in-place":
+        yield ("publish", "mode"), f'{shown(job.publish.mode)} cannot be used with kind = "command"', False
+    if not job.command:
+        yield (), 'needs "command"', False
+    elif job.shell:
+        if len(job.command) != 1:
+            yield ("command",), "with shell = true it is one text", False
+    else:
+        for text in _program_problems(job.command[0]):
+            yield ("command",), text, False
 
 
 def _check_places(job: Job) -> Iterator[tuple[Path, str, bool]]:
@@ -118,7 +167,8 @@ def _check_places(job: Job) -> Iterator[tuple[Path, str, bool]]:
     if place == "/":
         yield ("destination",), "/ is the whole machine", False
         return
-    for number, upstream in enumerate(job.upstreams):
+    # A command knows what its upstreams are.
+    for number, upstream in enumerate(job.upstreams if job.kind == "rsync" else ()):
         path: Path = ("upstream", number, "url") if job.upstream else ("source",)
         if not upstream.url:
             yield path, "is empty", False
@@ -165,10 +215,9 @@ def _check_programs(job: Job) -> Iterator[tuple[Path, str, bool]]:
                 yield path, "with shell = true it is one text", False
         elif not hook.run:
             yield path, "is empty", False
-        elif not hook.run[0].startswith("/"):
-            yield path, f"{shown(hook.run[0])} is not an absolute path", False
-        elif not os.path.isfile(hook.run[0]) or not os.access(hook.run[0], os.X_OK):
-            yield path, f"{shown(hook.run[0])} is missing, or cannot be run", False
+        else:
+            for text in _program_problems(hook.run[0]):
+                yield path, text, False
     for number, one in enumerate(job.downstream):
         inner: Path = ("downstream", number)
         kind = one.trigger.partition("://")[0]
@@ -184,6 +233,13 @@ def _check_programs(job: Job) -> Iterator[tuple[Path, str, bool]]:
             yield inner, 'needs "token_file"', False
     if job.healthchecks is not None and not job.healthchecks.startswith(("http://", "https://")):
         yield ("healthchecks",), "is no address of http or https", False
+
+
+def _program_problems(path: str) -> Iterator[str]:
+    if not path.startswith("/"):
+        yield f"{shown(path)} is not an absolute path"
+    elif not os.path.isfile(path) or not os.access(path, os.X_OK):
+        yield f"{shown(path)} is missing, or cannot be run"
 
 
 def secret_problems(path: str) -> Iterator[str]:
@@ -212,6 +268,32 @@ def _check_publish(job: Job) -> Iterator[tuple[Path, str, bool]]:
         place = os.path.dirname(os.path.normpath(job.destination))
         if os.path.isdir(place) and trees.can_clone(place) is False:
             yield ("publish", "method"), f"the file system of {place} cannot clone files", False
+
+
+def _check_trace(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    rules = job.trace
+    if job.publish.mode == "snapshots" and (rules.write != "none" or rules.busy_marker):
+        yield ("trace",), 'cannot be used with publish.mode = "snapshots"', False
+    for key in rules.fields:
+        if not key or not key.replace("-", "").isalnum():
+            yield ("trace", "fields", key), "is no name of a field: letters, digits and -", False
+
+
+def _check_account(job: Job) -> Iterator[tuple[Path, str, bool]]:
+    rules = job.resources
+    given = {"user": rules.user, "group": rules.group}
+    for key, name in given.items():
+        path: Path = ("resources", key)
+        if name is None:
+            continue
+        if job.kind != "command":
+            yield path, 'needs kind = "command"; a transfer runs as the user of tain mirror', False
+        elif os.geteuid() != 0:
+            yield path, "needs root", False
+        elif key == "group" and rules.user is None:
+            yield path, 'needs "user"', False
+        elif not accounts.exists(key, name):
+            yield path, f"{shown(name)} is no {key} of this machine", False
 
 
 def _check_stages(job: Job, label: str) -> Iterator[tuple[Path, str, bool]]:

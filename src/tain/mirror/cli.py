@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sqlite3
 import sys
@@ -24,7 +25,10 @@ def main(words: list[str] | None = None) -> None:
         import platformdirs  # noqa: F401
         import psutil  # noqa: F401
         import pydantic  # noqa: F401
-        import tomlkit  # noqa: F401
+
+        # Only commands that write a configuration need it.
+        if importlib.util.find_spec("tomlkit") is None:
+            raise ImportError("tomlkit")
     except ImportError:
         sys.stderr.write(_MISSING + "\n")
         sys.exit(_EXIT_UNAVAILABLE)
@@ -42,7 +46,7 @@ def run(words: list[str]) -> int:
 
     app = App()
     try:
-        code = group().main(words, prog_name="tain mirror", standalone_mode=False, obj=app)
+        code = group(words[0] if words else None).main(words, prog_name="tain mirror", standalone_mode=False, obj=app)
         return code if isinstance(code, int) else states.EXIT_OK
     except Ended as end:
         return end.code
@@ -85,22 +89,23 @@ def _report(app: object, text: str, code: int) -> int:
     return code
 
 
-def group() -> click.Group:
-    """All commands. Each is imported only here, so that the word rule of `tain` costs nothing."""
+#: Command -> the module that has it, and its name there.
+_COMMANDS = {
+    "init": ("configure", "init"), "add": ("configure", "add"), "check": ("configure", "check"),
+    "run": ("running", "run"), "serve": ("serving", "serve"), "start": ("serving", "start"),
+    "reload": ("serving", "reload"), "status": ("showing", "status"), "upstreams": ("showing", "upstreams"),
+    "history": ("showing", "history"), "log": ("showing", "log"), "hold": ("holding", "hold"),
+    "release": ("holding", "release"), "stop": ("holding", "stop"), "forget": ("holding", "forget"),
+    "token": ("tokens", "token"), "snapshots": ("snapshots", "snapshots"), "push": ("pushing", "push"),
+    "import": ("importing", "imports"), "export": ("exporting", "export"),
+}  # fmt: skip
+
+
+def group(word: str | None = None) -> click.Group:
+    """The group of all commands, or only of the one that *word* names. Each is imported only here, so that the word
+    rule of `tain` costs nothing, and a command nothing of the others."""
     import click
 
-    from tain.mirror.commands import (
-        configure,
-        exporting,
-        holding,
-        importing,
-        pushing,
-        running,
-        serving,
-        showing,
-        snapshots,
-        tokens,
-    )
     from tain.mirror.commands.common import global_options
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,13 +114,9 @@ def group() -> click.Group:
     def mirror() -> None:
         """Mirror jobs: declared once, run from cron or by hand, judged before they delete."""
 
-    for command in (
-        configure.init, configure.add, configure.check, running.run, serving.serve, serving.start, serving.reload,
-        showing.status, showing.upstreams, showing.history, showing.log, holding.hold, holding.release, holding.stop,
-        holding.forget, tokens.token, snapshots.snapshots, pushing.push, importing.imports,
-        exporting.export,
-    ):  # fmt: skip
-        mirror.add_command(command)
+    for name in [word] if word in _COMMANDS else _COMMANDS:
+        module, attribute = _COMMANDS[name]
+        mirror.add_command(getattr(importlib.import_module(f"tain.mirror.commands.{module}"), attribute))
     return mirror
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from tain.mirror.outcome import End
 from tain.mirror.record import Record
 from tain.mirror.runs import Layout, Log, RunFiles
 from tain.mirror.store import Store
+from tain.mirror.traces import Traces
 from tain.mirror.watch import pause, stop_asked
 
 #: A wait longer than this many seconds gives the slot of the run to another one.
@@ -51,6 +53,11 @@ class Context:
         """The programs of the job."""
         return Hooks(self.job, self.directory, self.layout.state, self.record.document, self.log, self.clock)
 
+    @functools.cached_property
+    def traces(self) -> Traces:
+        """The trace files of the job."""
+        return Traces(self.job, self.record.document)
+
     @property
     def name(self) -> str:
         name: str = self.config["name"]
@@ -74,6 +81,13 @@ class Context:
     def ends(self) -> float:
         """Monotonic time at which the run must end."""
         return self.began + self.job.max_runtime
+
+    def trace(self, write: Callable[[], None]) -> None:
+        """Write trace files. A full disk, or a link in the way, never fails the run."""
+        try:
+            write()
+        except OSError as error:
+            self.log.note(f"no trace was written: {error}")
 
     def check_stop(self) -> None:
         """Errors: `End`, if somebody has asked for a stop."""

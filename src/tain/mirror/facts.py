@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,28 @@ def probe_all(job: Job, upstreams: Sequence[Upstream], scratch: str) -> list[Pro
         return list(pool.map(lambda upstream: probe(job, upstream, scratch), upstreams))
 
 
-def _exists(source: str, marker: str, names: set[bytes], upstream: Upstream, fields: dict[str, Any]) -> bool:
+def has(job: Job, upstream: Upstream, path: str, names: frozenset[bytes]) -> bool:
+    """Whether an upstream has an entry. *names*: those at its root. An upstream that does not answer has none."""
+    source = upstream.url if upstream.url.endswith("/") else upstream.url + "/"
+    try:
+        return _exists(source, path, names, upstream, connection_fields(job, upstream))
+    except (TainError, OSError):
+        return False
+
+
+def names_in(job: Job, upstream: Upstream, directory: str) -> frozenset[bytes]:
+    """The names in a directory of an upstream; empty if it does not answer or has no such directory."""
+    source = upstream.url if upstream.url.endswith("/") else upstream.url + "/"
+    fields = connection_fields(job, upstream)
+    with contextlib.suppress(TainError, OSError):
+        entries = api.list(
+            f"{source}{directory}/", password=password_of(upstream), environ=environ_of(upstream), **fields
+        )
+        return frozenset(entry.path for entry in entries)
+    return frozenset()
+
+
+def _exists(source: str, marker: str, names: AbstractSet[bytes], upstream: Upstream, fields: dict[str, Any]) -> bool:
     if "/" not in marker.rstrip("/"):
         return os.fsencode(marker.rstrip("/")) in names
     if is_local(source):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
+import os
 import re
 import zoneinfo
 from collections.abc import Iterator
@@ -61,6 +64,27 @@ def texts(value: object) -> list[str]:
     return found
 
 
+def decoded(value: str) -> str:
+    """A path that is no UTF-8, from Base64; its other bytes as surrogates, as the system's functions have them."""
+    try:
+        return os.fsdecode(base64.b64decode(value, validate=True))
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{words.shown(value)} is no Base64") from None
+
+
+def _encoded(value: object) -> list[str]:
+    found = texts(value)
+    for text in found:
+        decoded(text)
+    return found
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{words.shown(value)} is not a text")
+    return value
+
+
 def _cron(value: object) -> list[str]:
     lines = texts(value)
     for line in lines:
@@ -106,6 +130,15 @@ def _ionice(value: object) -> str:
     raise ValueError(f"{words.shown(value)} is not idle, none or best-effort:0 to best-effort:7")
 
 
+def _pattern(value: object) -> str:
+    try:
+        re.compile(value if isinstance(value, str) else "(")
+    except re.error as error:
+        raise ValueError(f"{words.shown(value)} is not a regular expression: {error}") from None
+    assert isinstance(value, str)
+    return value
+
+
 def _at_most(value: object) -> int | None:
     if value == "none":
         return None
@@ -118,6 +151,19 @@ def stage_name(value: str) -> str:
     if STAGE_NAME.fullmatch(value):
         return value
     raise ValueError(f"{words.shown(value)} is no name of a stage: small letters, digits and -")
+
+
+def _host_name(value: str) -> str:
+    # It becomes a part of the names of files.
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})", value):
+        return value
+    raise ValueError(f"{words.shown(value)} is no name of a host")
+
+
+def _one_line(value: str) -> str:
+    if any(sign in value for sign in "\r\n\0"):
+        raise ValueError(f"{words.shown(value)} has a line break")
+    return value
 
 
 def points(value: object) -> list[str]:
@@ -190,6 +236,10 @@ Never = Annotated[float | None, PlainValidator(words.duration_or_never), WithJso
 Share = Annotated[words.Share, PlainValidator(words.share), WithJsonSchema(_NUMBER_OR_TEXT)]
 Times = Annotated[words.Times, PlainValidator(words.times), WithJsonSchema(TEXT)]
 Texts = Annotated[list[str], PlainValidator(texts), WithJsonSchema(TEXTS)]
+#: A text that may have bytes that are no UTF-8, which pydantic's own would refuse.
+FilePath = Annotated[str, PlainValidator(_path), WithJsonSchema(TEXT)]
+#: Paths in Base64.
+Encoded = Annotated[list[str], PlainValidator(_encoded), WithJsonSchema(TEXTS)]
 Cron = Annotated[list[str], PlainValidator(_cron), WithJsonSchema(TEXTS)]
 Bandwidth = Annotated[
     words.Timetable | None,
@@ -198,6 +248,9 @@ Bandwidth = Annotated[
 ]
 Jitter = Annotated[float | words.Share, PlainValidator(_jitter), WithJsonSchema(_NUMBER_OR_TEXT)]
 Umask = Annotated[int, PlainValidator(_umask), WithJsonSchema(TEXT)]
+HostName = Annotated[str, AfterValidator(_host_name)]
+OneLine = Annotated[str, AfterValidator(_one_line)]
+Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema(TEXT)]
 IoNice = Annotated[str, PlainValidator(_ionice), WithJsonSchema(TEXT)]
 Cap = Annotated[
     int | None,

@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import ValidationError
 
 from tain.mirror import positions
-from tain.mirror.checks import check_all, check_notify, check_server
+from tain.mirror.checks import check_all, check_notify, check_server, check_site
 from tain.mirror.fields import Table
 from tain.mirror.findings import ConfigError, Finding, dotted, explain
 from tain.mirror.merging import Layer, Merged, Origin
@@ -133,7 +133,11 @@ class _Loading:
         for file in self.files:
             for name, table in self.tables(file, "job").items():
                 self.job(file, name, table)
-        tops = {"server": check_server(self.config.server), "notify": check_notify(self.config.notify)}
+        tops = {
+            "site": check_site(self.config.site),
+            "server": check_server(self.config.server),
+            "notify": check_notify(self.config.notify),
+        }
         for name, found in tops.items():
             for key, text, warning in found:
                 place = self.tops[name].origin((key,)) or Origin(self.config.file)

@@ -9,7 +9,9 @@ from typing import Any
 from tain.mirror.positions import Path, line_of
 
 #: Keys of which a job has one: setting one of them drops the others of the layers below.
-_EXCLUSIVE = (("source", "upstream"), ("every", "cron", "manual"))
+_EXCLUSIVE = (
+    ("source", "source_b64", "upstream"), ("destination", "destination_b64"), ("every", "cron", "manual"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,12 @@ class Merged:
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[Path, Origin] = field(default_factory=dict)
+    #: The values of the layer on top: what the table itself says.
+    top: Mapping[str, Any] = field(default_factory=dict)
 
     def add(self, layer: Layer) -> None:
         """Put a layer on top: tables merge by key, hooks add up, everything else replaces."""
+        self.top = layer.values
         for group in _EXCLUSIVE:
             if any(key in layer.values for key in group):
                 for key in group:

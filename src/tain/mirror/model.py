@@ -6,10 +6,11 @@ A field's type (`tain.mirror.fields`) reads the text of the file. What depends o
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from tain.mirror import fields, words
 from tain.mirror.fields import (
@@ -20,10 +21,15 @@ from tain.mirror.fields import (
     Cap,
     Cron,
     Duration,
+    Encoded,
+    FilePath,
+    HostName,
     IoNice,
     Jitter,
     Kind,
     Never,
+    OneLine,
+    Pattern,
     Rate,
     Relative,
     Share,
@@ -56,6 +62,7 @@ class Site(Table):
     url: str = ""
     admin: str = ""
     note: str = ""
+    logo: str | None = None
     timezone: Zone | None = None
     lang: Literal["auto", "en", "ko"] = "auto"
     abbr: str = ""
@@ -241,6 +248,26 @@ class Notify(Table):
         return bool(self.apprise or self.apprise_file or self.hook)
 
 
+class Trace(Table):
+    """The files in which a mirror says how new it is."""
+
+    write: Literal["none", "debian", "epoch", "json"] = "none"
+    path: Relative | None = None
+    host: HostName | None = None
+    busy_marker: bool = False
+    fields: dict[str, OneLine] = Field(default_factory=dict)
+
+
+class Verify(Table):
+    """How a finished tree is checked."""
+
+    sample: Annotated[int, Between(0, 100_000)] = 0
+    changed: bool = False
+    index: list[Literal["debian", "rpm"]] = Field(default_factory=list)
+    every: Duration = 86400.0
+    on_mismatch: Literal["fail", "repair"] = "repair"
+
+
 class Resources(Table):
     """What a run may use."""
 
@@ -248,6 +275,9 @@ class Resources(Table):
     ionice: IoNice = "best-effort:7"
     bandwidth: Bandwidth = None
     max_memory: Size | None = None
+    #: The account that a command runs as, and its group if it is not that of the account.
+    user: str | None = None
+    group: str | None = None
     umask: Umask = 0o022
 
 
@@ -255,8 +285,21 @@ class Job(Table):
     """One tree that is kept like an upstream's."""
 
     source: Texts = Field(default_factory=list)
+    #: Instead of `source` and `destination`, for paths that are no UTF-8.
+    source_b64: Encoded = Field(default_factory=list)
+    destination_b64: Encoded = Field(default_factory=list)
     upstream: list[Upstream] = Field(default_factory=list)
-    destination: str
+    destination: FilePath
+    #: ``command``: a program is run instead of a transfer.
+    kind: Literal["rsync", "command"] = "rsync"
+    command: Texts = Field(default_factory=list)
+    shell: bool = False
+    env: dict[str, str] = Field(default_factory=dict)
+    size_pattern: Pattern | None = None
+    fail_on_match: Pattern | None = None
+    success_codes: list[int] = Field(default_factory=lambda: [0])
+    #: ``tunasync``: the program has the variables that tunasync sets.
+    compat: Literal["none", "tunasync"] = "none"
     profile: str = "plain"
     enabled: bool = True
     public: bool = True
@@ -300,7 +343,26 @@ class Job(Table):
     inherit_hooks: bool = True
     healthchecks: str | None = None
     downstream: list[Downstream] = Field(default_factory=list)
+    trace: Trace = Field(default_factory=Trace)
+    verify: Verify = Field(default_factory=Verify)
     resources: Resources = Field(default_factory=Resources)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decode(cls, values: Any) -> Any:
+        """Paths in Base64 become those that everything else reads. What is no Base64 is reported at its own key."""
+        if not isinstance(values, dict) or not {"source_b64", "destination_b64"}.intersection(values):
+            return values
+        values = dict(values)
+        for key in ("source", "destination"):
+            given = values.get(f"{key}_b64")
+            if given is None or key in values:
+                continue
+            found = [""]
+            with contextlib.suppress(ValueError):
+                found = [fields.decoded(text) for text in fields.texts(given)]
+            values[key] = found if key == "source" else (found or [""])[0]
+        return values
 
     @property
     def upstreams(self) -> list[Upstream]:
@@ -329,16 +391,24 @@ TABLES: dict[str, type[Table]] = {
     "publish": Publish,
     "hook": Hook,
     "downstream": Downstream,
+    "trace": Trace,
+    "verify": Verify,
     "resources": Resources,
 }
+#: Keys of a job that runs a command, and of nothing else.
+OF_COMMANDS = (
+    "command", "shell", "env", "size_pattern", "fail_on_match", "success_codes", "compat",
+)  # fmt: skip
+#: Keys of a job that transfers; ``table.key`` for those of a table of which a command has other keys.
+OF_TRANSFERS = (
+    "stage", "probe", "failover", "transfer", "include", "exclude", "filters", "exclude_from", "delete", "timeout",
+    "connect_timeout", "stall_timeout", "log_items", "verify", "retry.codes", "retry.accept", "guard.max_delete",
+    "guard.max_delete_percent", "guard.delete_floor", "guard.max_shrink_percent", "guard.min_files", "guard.marker",
+    "guard.same_source", "guard.auto_release", "resources.bandwidth",
+)  # fmt: skip
 #: The tables at the top of a file.
 TOP: dict[str, type[Table]] = {"site": Site, "server": Server, "limits": Limits, "notify": Notify}
 
 #: Keys of the specification that this version does not have yet: what each would do. A configuration that asks for one
 #: is refused, because a run would otherwise leave out what its administrator counts on.
-LATER = {
-    "kind": "jobs that run a command", "command": "jobs that run a command",
-    "window_end": "cancelling at the end of a window",
-    "trace": "trace files", "verify": "checks of a finished tree",
-    "user": "another user", "group": "another group", "logo": "pictures of a site",
-}  # fmt: skip
+LATER = {"window_end": "cancelling at the end of a window"}  # fmt: skip

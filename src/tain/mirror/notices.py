@@ -16,6 +16,8 @@ def kind_of(document: Mapping[str, Any], *, stale: bool) -> str | None:
     result = document["result"]
     if result in ("success", "unchanged"):
         return "success" if result == "success" else None
+    if document.get("mismatch"):
+        return "mismatch"
     if result in ("failed", "lost"):
         return "failed"
     if result == "held":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from tain.mirror import accounts
 from tain.mirror.guards import Refusal
 from tain.mirror.locks import Holder, Lock, holder_of
 from tain.mirror.model import Job
@@ -30,6 +31,7 @@ def prepare(job: Job) -> None:
         return
     try:
         os.mkdir(destination, 0o755)
+        accounts.own(destination, job.resources)
     except FileExistsError:
         if not os.path.isdir(destination):
             raise PlaceError(f"{destination} is no directory") from None

@@ -18,11 +18,16 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        #: A position, and the number of its line.
+        self._known = (0, 1)
         self.lines: dict[Path, int] = {}
         self.arrays: dict[Path, int] = {}
 
     def line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        # Counted from the last position on: a file of a large site has thousands of keys.
+        before, number = self._known
+        self._known = (self.at, number + self.text.count("\n", before, self.at))
+        return self._known[1]
 
     def blank(self, letters: str) -> None:
         """Pass over *letters* and comments."""

@@ -111,6 +111,9 @@ class WholeTree(Publication, ABC):
         if self.current is None or run.dry_run:
             return None
         run.record.phase("judging")
+        counted = self._count_deletions(before)
+        if not counted.deletions:
+            return None
         names = run.files.path("deletes.nul")
         found: list[DeletePlan] = []
 
@@ -126,18 +129,21 @@ class WholeTree(Publication, ABC):
             self.target + "/", self.current, options=options,
             guard=api.Guard(percent=None, empty_source=False, judge=note, names=names), cwd="/",
         ).run()  # fmt: skip
-        if not found:
-            if result.code not in (0, 23):
-                raise End("failed", f"the new tree cannot be compared: {trees.reason(result)}", result.code)
-            return None
-        # A directory that became a file cannot be compared further; the new tree is complete all the same.
-        plan = found[0].replace(errors=0)
-        if not plan.deletions:
-            return None
+        if not found and result.code not in (0, 23):
+            raise End("failed", f"the new tree cannot be compared: {trees.reason(result)}", result.code)
+        listed = found[0].deletions if found else 0
         if not self.job.delete or run.flags.get("no_delete"):
             # Nothing is ever deleted: what the new tree lacks stays.
-            self._keep(names)
+            if listed:
+                self._keep(names)
             return None
+        # The listed deletions lack what is in directories that are files or links now. Such a directory cannot stay
+        # beside the new entry, so the new tree waits as a whole while it is held.
+        plan = counted if not found else found[0].replace(
+            errors=0, deletions=max(counted.deletions, listed), entries=max(found[0].entries, counted.deletions)
+        )  # fmt: skip
+        if plan.deletions > listed:
+            self.publishes_held = False
         ticket = None if run.ticket is None or further else int(run.ticket["max_deletes"])
         refusal = guards.judge_deletions(self.job.guard, plan, before, ticket)
         if refusal is None and ticket is None and guards.needs_release(self.job.guard, run.before.get("hold")):
@@ -148,9 +154,26 @@ class WholeTree(Publication, ABC):
         if refusal is None:
             run.hooks.run("before-delete")
             run.record.document["deleted"] = (run.record.document["deleted"] or 0) + plan.deletions
-        else:
+        elif self.publishes_held:
             self.refused(names)
         return refusal
+
+    def _count_deletions(self, before: Before) -> DeletePlan:
+        """What people would miss in the new tree, with what is in directories that are files or links now. Errors:
+        `End`."""
+        assert self.current is not None
+        options = api.Options(
+            archive=False, recursive=True, links=True, existing=True, dry_run=True, delete="delay", force=True
+        )  # fmt: skip
+        result = api.Transfer(self.target + "/", self.current, options=options, guard=None, cwd="/").run()
+        figures = result.statistics
+        if figures is None or result.code not in (0, 23):
+            raise End("failed", f"the new tree cannot be compared: {trees.reason(result)}", result.code)
+        number = sum(figures.deleted.values())
+        return DeletePlan(
+            deletions=number, bytes=0, entries=max(before.files or 0, number),
+            source_entries=sum(figures.files.values()), source_bytes=figures.total_size, errors=0,
+        )  # fmt: skip
 
     @abstractmethod
     def refused(self, names: str) -> None:

@@ -96,9 +96,10 @@ class Record:
 
     # ---- attempts
 
-    def begin_attempt(self, number: int, upstream: Upstream) -> None:
-        """An attempt begins; figures of the one before that belong to the same files stay."""
-        url = without_secrets(upstream.url)
+    def begin_attempt(self, number: int, upstream: str) -> None:
+        """An attempt begins; figures of the one before that belong to the same files stay. *upstream*: the address that
+        it takes the tree from; a command may have none."""
+        url = without_secrets(upstream) or None
         self.document.update(attempts=number, upstream=url)
         self._attempt = {
             "run": self.document["id"], "n": number, "upstream": url, "stage": None,
@@ -197,6 +198,8 @@ class Record:
         }
         for name, value in now.items():
             document[name] = (document[name] or 0) + value
+        spent = document.setdefault("stage_seconds", {})
+        spent[document["stage"]] = spent.get(document["stage"], 0.0) + round(outcome.result.seconds, 3)
         self._attempt["received"] += figures.received or figures.literal
         if whole:
             # The directory itself is no entry of the tree.

@@ -20,13 +20,14 @@ def apply_result(before: Mapping[str, Any], document: Mapping[str, Any]) -> dict
         values["upstream"] = document["upstream"]
     if result == "unchanged":
         return {**values, "last_check": now, "failures": 0, "partials": 0}
-    if RESULTS[result] and document["files"] is None:
+    if RESULTS[result] and document["files"] is None and document.get("kind") != "command":
         # A single stage has not seen the whole tree.
         return values
     if RESULTS[result]:
         values.update(
             _NO_HOLD, failures=0, partials=0, last_good=now, last_check=now, files=document["files"],
-            bytes=document["bytes"], source_dev=document.get("source_dev"), dest_dev=document.get("dest_dev"),
+            bytes=before.get("bytes") if document["bytes"] is None else document["bytes"],
+            source_dev=document.get("source_dev"), dest_dev=document.get("dest_dev"),
         )  # fmt: skip
         values.update(_content(document))
         return values

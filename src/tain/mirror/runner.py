@@ -24,6 +24,7 @@ from tain.mirror.guards import Refusal
 from tain.mirror.locks import Holder, Lock, holder_of, myself
 from tain.mirror.model import Job
 from tain.mirror.outcome import End
+from tain.mirror.programs import Program
 from tain.mirror.publish import Publication
 from tain.mirror.record import Record
 from tain.mirror.results import apply_result
@@ -166,7 +167,7 @@ class Runner:
         self.publication.begin()
         whole: dict[str, Any] | None = None
         for number in range(_MOST_PASSES):
-            attempts = Attempts(run, self.publication, further=number > 0)
+            attempts = self._attempts(further=number > 0)
             try:
                 self._pass(attempts)
             except End as end:
@@ -182,33 +183,55 @@ class Runner:
             run.record.event("message", text=f"once more: {why}")
         raise End("success")
 
-    def _pass(self, attempts: Attempts) -> None:
+    def _attempts(self, *, further: bool) -> Attempts | Program:
+        assert self.publication is not None
+        if self.context.job.kind == "command":
+            return Program(self.context, further=further)
+        return Attempts(self.context, self.publication, further=further)
+
+    def _pass(self, attempts: Attempts | Program) -> None:
         """All stages once, and what follows them. Errors: `End`, if the pass is no success."""
         run, publication = self.context, self.publication
         assert publication is not None
         try:
-            outcome = attempts.work()
+            refusal = attempts.work()
         except End as end:
             if end.result == "partial" and attempts.judge() is None:
                 publication.publish(good=False)
             raise
-        refusal = outcome.refusal
         if refusal is not None and refusal.kind == "errors":
             raise End("partial", refusal.text, states.EXIT_PARTIAL)
-        if refusal is None and not run.dry_run and not run.flags.get("stage"):
+        if refusal is None and run.job.kind == "rsync" and not run.dry_run and not run.flags.get("stage"):
             small = guards.judge_end(run.job.guard, int(run.record.document["files"] or 0) + 1)
             if small is not None:
                 raise End("held", small.text, small.code, small)
         if refusal is None:
+            if publication.target != run.job.destination:
+                # A tree that is published as a whole is judged with all of its files.
+                self._write_traces(publication.target)
+                self._verify(attempts)
             refusal = attempts.judge()
         if refusal is None or publication.publishes_held:
             if not run.dry_run:
                 run.hooks.run("before-publish")
             publication.publish(good=True)
+        held = refusal is not None and refusal.code != states.EXIT_HELD_DELETIONS
+        if publication.target == run.job.destination and not held:
+            self._verify(attempts)
+            self._write_traces(run.job.destination)
         if refusal is not None:
             raise End("held", refusal.text, refusal.code, refusal)
 
-    def _why_again(self, attempts: Attempts) -> str | None:
+    def _write_traces(self, place: str) -> None:
+        run = self.context
+        if not run.dry_run and not run.flags.get("stage"):
+            run.trace(lambda: run.traces.write(place, run.clock.now()))
+
+    def _verify(self, attempts: Attempts | Program) -> None:
+        if not self.context.dry_run and not self.context.flags.get("stage"):
+            attempts.verify()
+
+    def _why_again(self, attempts: Attempts | Program) -> str | None:
         """Why the tree may be older than its source already; None: it is not."""
         store = self.context.store
         if store is not None:
@@ -237,6 +260,7 @@ class Runner:
         self.context.record.finish(end.result, end.why, code, seconds, end.refusal)
         if self.context.dry_run:
             return
+        self._end_traces(end.result)
         if self.ran_hooks:
             self._run_hooks(end.result)
         if self.context.store is None:
@@ -251,6 +275,15 @@ class Runner:
             pass
         except (sqlite3.Error, OSError) as error:
             self.context.log.note(f"the state could not be written: {error}")
+
+    def _end_traces(self, result: str) -> None:
+        run, place = self.context, self.context.job.destination
+        if not self.ran_hooks:
+            # The tree is another run's.
+            return
+        if result == "unchanged":
+            run.trace(lambda: run.traces.write_unchanged(place, run.clock.now()))
+        run.traces.end(place)
 
     def _run_hooks(self, result: str) -> None:
         """The hooks of the end of a run; none of them changes its result."""

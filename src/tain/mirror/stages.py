@@ -78,6 +78,10 @@ def is_local(url: str) -> bool:
 
 def host_of(url: str) -> str:
     """The host of a source for lists and limits; ``local`` for a path."""
+    scheme, mark, rest = url.partition("://")
+    if mark and scheme.isalpha() and scheme != "rsync":
+        # The upstream of a command: a tool of its own reads it.
+        return rest.partition("/")[0].rpartition("@")[2].partition(":")[0] or "local"
     spec = parse_host(url.encode("utf-8", "surrogateescape"))
     return "local" if spec is None else spec.host.decode("utf-8", "replace") or "local"
 
@@ -115,9 +119,11 @@ def stage_options(
     limit: int | None = None,
     basis: Sequence[str] = (),
     partial: str | None = None,
+    own: Sequence[str] = (),
 ) -> Options:
     """The options of stage *number* from one upstream. *limit*: bytes per second. *basis*: older trees whose unchanged
-    files are taken, as `publish.method` says. *partial*: a directory for all partial files."""
+    files are taken, as `publish.method` says. *partial*: a directory for all partial files. *own*: filter rules of the
+    files that the job writes into its tree."""
     stages = job.stages
     stage, last = stages[number], number == len(stages) - 1
     table: dict[str, Any] = {**job.transfer, **stage.transfer}
@@ -131,7 +137,7 @@ def stage_options(
         partial_dir=partial or PARTIAL_DIR,
         delay_updates=delayed,
         delete="delay" if deletes(job, number) else False,
-        filters=rules(job, stage),
+        filters=[*own, *rules(job, stage)],
         exclude_from=job.exclude_from,
         # 1024 bytes are the smallest step.
         bwlimit=max(1, limit // 1024) if limit else None,

@@ -351,4 +351,10 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
 
 def _stored(value: object) -> object:
     """Names that are no text are kept with their bytes visible: SQLite's text is UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # A surrogate that is no byte.
+        return value.encode("utf-8", "backslashreplace").decode()

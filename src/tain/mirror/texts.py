@@ -79,6 +79,9 @@ def _success(document: Mapping[str, Any], *, dry_run: bool) -> str:
     if dry_run:
         return f"dry run: {changes}"
     seconds = document["seconds"] or 0.0
+    if document.get("kind") == "command":
+        size = f": {bytes_text(document['bytes'])}" if document["bytes"] is not None else ""
+        return f"success in {took(seconds)}{size}"
     upstream = document["upstream"] or ""
     if is_local(upstream):
         return (

@@ -47,6 +47,8 @@ class Stage:
     target: str
     #: Older trees whose unchanged files are linked or cloned instead of transferred.
     basis: tuple[str, ...]
+    #: Filter rules of the files that the job writes into its tree.
+    own: tuple[str, ...]
     #: Where partial files are kept; None: beside each file.
     partial: str | None
     #: Deletions are judged. False: the directory is not published yet.
@@ -116,7 +118,7 @@ def run_stage(stage: Stage) -> Outcome:
     rate = Rate(stage.job, stage.upstream, stage.limit, stage.timezone)
     options = stage_options(
         stage.job, stage.number, stage.upstream, limit=rate.now(stage.clock.now()), basis=stage.basis,
-        partial=stage.partial,
+        partial=stage.partial, own=stage.own,
     )  # fmt: skip
     if not stage.deletes:
         options = options.replace(delete=False)

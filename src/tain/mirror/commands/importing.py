@@ -58,6 +58,34 @@ def tunasync(app: App, file: str, write: bool) -> None:
 
 
 @imports.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@_WRITE
+@global_options
+@pass_app
+def ftpsync(app: App, files: tuple[str, ...], write: bool) -> None:
+    """Read configurations of ftpsync (ftpsync.conf), and the downstreams of runmirrors.mirror for all of them."""
+    from tain.mirror.importers.ftpsync import read_ftpsync, read_runmirrors
+
+    whole, taken = Imported(), _taken(app, write)
+    downstreams = []
+    try:
+        for file in files:
+            if os.path.basename(file).startswith("runmirrors"):
+                downstreams += read_runmirrors(file, whole.losses)
+                continue
+            found = read_ftpsync(file, os.path.dirname(os.path.abspath(app.file())), [*taken, *whole.jobs])
+            whole.jobs.update(found.jobs)
+            whole.secrets.update(found.secrets)
+            whole.notes += found.notes
+            whole.losses += found.losses
+    except Unusable as error:
+        raise Fail(str(error), EXIT_DATA) from None
+    for job in whole.jobs.values() if downstreams else ():
+        job["downstream"] = downstreams
+    _end(app, whole, write)
+
+
+@imports.command()
 @click.argument("name")
 @click.option("--every", metavar="DURATION", help="Run at this interval, such as 6h.")
 @click.option("--cron", metavar="LINE", help='Run at these times, such as "30 2 * * *".')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shlex
+import shutil
 import tomllib
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -83,12 +84,12 @@ def _job(
     mirror: dict[str, Any], common: dict[str, Any], losses: list[str], found: Imported, secrets: str
 ) -> dict[str, Any]:
     name, provider = mirror["name"], mirror.get("provider", "rsync")
-    if provider not in ("rsync", "two-stage-rsync"):
-        raise Unusable(f"provider {provider} runs another program than rsync")
-    upstream = mirror.get("upstream")
-    if not isinstance(upstream, str) or not upstream:
+    if provider not in ("rsync", "two-stage-rsync", "command"):
+        raise Unusable(f"provider {provider} is not known")
+    upstream = mirror.get("upstream") or ""
+    if not isinstance(upstream, str) or (not upstream and provider != "command"):
         raise Unusable("has no upstream")
-    job = _base(mirror, losses, found)
+    job = _command(mirror, found) if provider == "command" else _base(mirror, losses, found)
     place = mirror.get("mirror_dir") or os.path.join(
         str(common.get("mirror_dir") or "/"), str(mirror.get("mirror_subdir") or ""), name
     )
@@ -104,7 +105,7 @@ def _job(
         own["family"] = 6 if mirror.get("use_ipv6") else 4
     if len(own) > 1:
         job["upstream"] = [own]
-    else:
+    elif upstream:
         job["source"] = own["url"]
     every = mirror.get("interval", common.get("interval", 120))
     job["every"] = f"{every}m"
@@ -114,9 +115,9 @@ def _job(
     longest = mirror.get("timeout", common.get("timeout"))
     if isinstance(longest, int) and longest > 0:
         job["max_runtime"] = longest
-    if isinstance(mirror.get("rsync_timeout"), int):
+    if provider != "command" and isinstance(mirror.get("rsync_timeout"), int):
         job["timeout"] = mirror["rsync_timeout"]
-    if mirror.get("exclude_file"):
+    if provider != "command" and mirror.get("exclude_file"):
         job["exclude_from"] = [mirror["exclude_file"]]
     if mirror.get("memory_limit"):
         job["resources"] = {"max_memory": str(mirror["memory_limit"]).upper().removesuffix("B")}
@@ -124,9 +125,50 @@ def _job(
     if hooks:
         job["hook"] = hooks
     losses += [f"{key} is not known" for key in mirror if key not in _KNOWN]
-    left = ("env", "role", "snapshot_path", *_CONTAINER)
+    left = ["role", "snapshot_path"]
+    if provider != "command":
+        left += ["env", *_CONTAINER]
+    elif job["destination"] and mirror.get("docker_image"):
+        job["command"] = _in_container(mirror, job["destination"], job["command"])
+        found.notes.append(f"{name}: runs docker itself; check the user and the volumes of its command")
     losses += [f"{key} is not carried over" for key in left if mirror.get(key)]
     return job
+
+
+def _command(mirror: dict[str, Any], found: Imported) -> dict[str, Any]:
+    """A job that runs the program of a command provider."""
+    words = shlex.split(str(mirror.get("command") or ""))
+    if not words:
+        raise Unusable("has no command")
+    if not mirror.get("docker_image") and not words[0].startswith("/"):
+        path = shutil.which(words[0])
+        if path is None:
+            found.notes.append(f"{mirror['name']}: write the absolute path of {words[0]}")
+        words[0] = path or words[0]
+    job: dict[str, Any] = {"kind": "command", "command": words, "compat": "tunasync"}
+    if isinstance(mirror.get("env"), dict) and mirror["env"]:
+        job["env"] = {str(key): str(value) for key, value in mirror["env"].items()}
+    for key in ("size_pattern", "fail_on_match"):
+        if mirror.get(key):
+            job[key] = str(mirror[key])
+    codes = mirror.get("success_exit_codes")
+    if isinstance(codes, list) and codes:
+        job["success_codes"] = sorted({0, *(int(code) for code in codes)})
+    return job
+
+
+def _in_container(mirror: dict[str, Any], place: str, words: list[str]) -> list[str]:
+    """The call of docker around a command: tunasync mounts the tree, and hands its variables on."""
+    line = [shutil.which("docker") or "/usr/bin/docker", "run", "--rm", "-w", place, "-v", f"{place}:{place}"]
+    for volume in mirror.get("docker_volumes") or ():
+        line += ["-v", str(volume)]
+    for key in ("MIRROR_NAME", "WORKING_DIR", "UPSTREAM_URL", "LOG_DIR", "LOG_FILE"):
+        line += ["-e", f"TUNASYNC_{key}"]
+    for key in mirror.get("env") or ():
+        line += ["-e", str(key)]
+    if mirror.get("memory_limit"):
+        line += ["--memory", str(mirror["memory_limit"]).lower()]
+    return [*line, *(str(word) for word in mirror.get("docker_options") or ()), str(mirror["docker_image"]), *words]
 
 
 def _base(mirror: dict[str, Any], losses: list[str], found: Imported) -> dict[str, Any]:

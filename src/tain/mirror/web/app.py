@@ -34,7 +34,10 @@ from tain.supervisor import inherited
 if TYPE_CHECKING:
     from tain.mirror.service import Service
 
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_TYPES = {
+    ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+    ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp",
+}  # fmt: skip
 #: What every answer says: no script, style, picture or frame of another place.
 _SECURITY = (
     (

@@ -88,6 +88,11 @@ class Part:
     x: float
     width: float
 
+    @property
+    def has_sign(self) -> bool:
+        """Whether the sign of the state fits in, also on a telephone."""
+        return self.width >= 8
+
 
 def parts(counts: Mapping[str, int], order: Sequence[str]) -> tuple[Part, ...]:
     """How many jobs are in which state, as one bar with a gap between two states."""

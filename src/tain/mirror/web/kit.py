@@ -15,6 +15,8 @@ from tain.mirror.web.view import View
 if TYPE_CHECKING:
     from tain.mirror.service import Service
 
+#: The name of the picture of a site.
+_LOGO = "logo"
 _HERE = os.path.dirname(__file__)
 
 
@@ -27,7 +29,7 @@ class Kit:
         self.base = service.config.server.base_path
         self.gate = Gate(service.config.server, service.layout.state)
         self.view = View(service)
-        self._assets = _load_assets()
+        self._assets = _load_assets(service.config.site.logo)
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(os.path.join(_HERE, "templates")), autoescape=True, trim_blocks=True,
             lstrip_blocks=True, undefined=jinja2.StrictUndefined,
@@ -36,6 +38,11 @@ class Kit:
     def asset(self, name: str) -> str:
         """The address of a file of ours; its content is part of it."""
         return self.base + "assets/" + self._assets[name][0]
+
+    @property
+    def logo(self) -> str | None:
+        """The address of the picture of the site, as it was when the server started."""
+        return self.asset(_LOGO) if _LOGO in self._assets else None
 
     def assets(self) -> dict[str, bytes]:
         """Names and contents of the files of ours."""
@@ -66,12 +73,17 @@ def disks(places: list[str]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _load_assets() -> dict[str, tuple[str, bytes]]:
-    """Our files, by their names: the name with a part of the hash of the content, and the content."""
+def _load_assets(logo: str | None) -> dict[str, tuple[str, bytes]]:
+    """Our files, by their names: the name with a part of the hash of the content, and the content. *logo*: the picture
+    of the site, which becomes ``logo``."""
     found = {}
-    for name in ("app.css", "live.js"):
-        with open(os.path.join(_HERE, "assets", name), "rb") as file:
+    paths = {name: os.path.join(_HERE, "assets", name) for name in ("app.css", "live.js")}
+    if logo is not None:
+        paths[_LOGO] = logo
+    for name, path in paths.items():
+        with open(path, "rb") as file:
             content = file.read()
-        stem, ending = os.path.splitext(name)
-        found[name] = (f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}{ending}", content)
+        stem, ending = os.path.splitext(path)
+        stem = os.path.basename(stem) if name != _LOGO else _LOGO
+        found[name] = (f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}{ending.lower()}", content)
     return found

@@ -73,6 +73,7 @@ class Pages:
         here = request.url.path
         context = {
             "w": words, "t": words.t, "url": url, "visitor": visitor, "base": self.kit.base, "asset": self.kit.asset,
+            "logo": self.kit.logo,
             "site_name": site.name or os.uname().nodename, "site": site, "languages": [
                 (code, label, f"{here}?{urlencode({**others, 'lang': code})}")
                 for code, label in (("en", "English"), ("ko", "한국어"))

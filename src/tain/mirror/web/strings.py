@@ -99,6 +99,9 @@ _KOREAN = {
     "The last {count} runs, newest on the right: {summary}": "최근 실행 {count}회(오른쪽이 최신): {summary}",
     "A tall bar is a run with changes, a short bar found nothing new, a bar below the line is a run that failed or was held.":
         "긴 막대는 변경이 있던 실행, 짧은 막대는 변경이 없던 실행, 선 아래 막대는 실패하거나 보류된 실행입니다.",
+    "Each part of the bar is a state; its length is the number of mirrors in it.": "막대의 각 부분은 상태이고, 길이는 그 상태인 미러의 수입니다.",
+    "Up to date means that the content is within its age limit, even if the last run failed.":
+        "최신이란 마지막 실행이 실패했더라도 콘텐츠의 나이가 한도 안에 있다는 뜻입니다.",
     "Fresh means that the content is younger than the mark at the end of its bar.":
         "콘텐츠 나이 막대의 끝은 오래됨으로 바뀌는 시점입니다.",
     "How to use it": "사용 방법",
