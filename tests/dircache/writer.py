@@ -1,7 +1,7 @@
 """`python -m tests.dircache.writer TREE SEED [links]`: changes a tree at full speed until standard input ends.
 
-Then it prints what it did: a line for each state of a name, with the times between which it began and ended. With `links`
-files have several names, and are changed through each of them.
+Then it prints what it did: a line for each state of a name, with the times between which it began and ended. With
+`links` files have several names, and are changed through each of them.
 
 Sizes tell states apart: no two of one name are equal in a run.
 """

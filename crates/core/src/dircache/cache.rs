@@ -287,9 +287,11 @@ impl Cache {
         }
     }
 
-    /// Figures of now.
+    /// Figures of now, after the changes that the kernel has reported until now.
     pub fn status(&self) -> Status {
-        self.lock().status()
+        let mut state = self.lock();
+        state.sync();
+        state.status()
     }
 
     /// Verify a directory and all below it before they are used again. The empty path is everything.

@@ -301,6 +301,16 @@ impl State {
         self.slots.bytes + self.relinked.capacity() * RELINKED
     }
 
+    /// Listings that must be verified before their next use.
+    fn stale(&self) -> usize {
+        let (timed, age) = (self.settings.is_timed(), self.settings.max_age);
+        let stale = self.slots.iter().filter(|(path, slot)| {
+            let old = timed && slot.verified.elapsed() > age || slot.epoch != self.epoch || self.is_announced(path);
+            slot.listing.is_some() && (old || slot.dirty != Dirty::No)
+        });
+        stale.count()
+    }
+
     pub(super) fn status(&self) -> Status {
         let oldest = self.slots.iter().filter(|(_, slot)| slot.listing.is_some());
         let oldest = oldest.map(|(_, slot)| slot.verified.elapsed()).max();
@@ -308,6 +318,7 @@ impl State {
         Status {
             entries: self.slots.entries,
             directories: self.slots.listings,
+            stale: self.stale(),
             bytes: self.memory(),
             watches: self.by_wd.len(),
             lists_live: self.lists_live.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect(),

@@ -84,6 +84,11 @@ impl Listings {
         Ok(self.cache.sweep(most, &mut self.view()?))
     }
 
+    /// As [`Cache::check`]. Errors: of the module's filter rules.
+    pub fn check(&self, most: usize, random: u64) -> Result<Swept> {
+        Ok(self.cache.check(most, random, &mut self.view()?))
+    }
+
     fn view(&self) -> Result<DirView> {
         let mut filters = Filters::sender(&self.plan)?;
         filters.set_root(&self.path);
