@@ -74,6 +74,9 @@ WITH_WORKERS ?= $(addprefix tests/daemon/test_,checklist.py hosts.py log_texts.p
 test-workers: build
 	@echo "==> pytest, daemons with workers"
 	@DAEMON_WORKERS=1 $(BIN)/python -m pytest -n $(WORKERS) $(WITH_WORKERS)
+	@echo "==> pytest, daemons with lists from memory"
+	@DAEMON_WORKERS=1 DAEMON_CACHE=watch $(BIN)/python -m pytest -n $(WORKERS) tests/daemon/test_modules.py tests/daemon/test_logs.py
+	@DAEMON_WORKERS=1 DAEMON_CACHE=watch $(BIN)/python -m pytest -n $(WORKERS) tests/parity -k "daemon and pull"
 
 sdist: build ## Make the source archive in dist/
 	@$(BIN)/python -m build --sdist --no-isolation --outdir dist >/dev/null

@@ -545,6 +545,8 @@ class CacheStatus(TypedDict):
     """Entries in all listings."""
     directories: int
     """Listings."""
+    stale: int
+    """Listings that must be verified before their next use."""
     bytes: int
     """Memory, without the kernel's for the watches."""
     watches: int
@@ -609,6 +611,9 @@ class DirectoryCache:
     def sweep(self, most: int) -> tuple[int, list[bytes]]:
         """Compare up to *most* listings with the disk, from where the last call ended. Returns how many were compared,
         and the paths of those that differed without a report; they are right from now on."""
+    def check(self, most: int, random: int) -> tuple[int, list[bytes]]:
+        """Compare up to *most* listings with the disk, chosen by *random* (of 64 bits). Returns as `sweep`. Without
+        watches or jobs a listing may differ from the disk for *max_age* seconds."""
     def begin(self, root: bytes) -> None:
         """A job begins to change the tree at the path *root*: until it ends, listings there are verified at each use,
         unless they are watched. Errors: `UsageError` for a path that is not beneath the root."""

@@ -33,6 +33,8 @@ _WAITS = re.compile(rb"^@RSYNCD: (OK|AUTHREQD [^\n]*)\n\Z", re.MULTILINE)
 
 # `DAEMON_WORKERS=1`: our daemons run with workers for all modules that qualify.
 WORKERS = bool(os.environ.get("DAEMON_WORKERS"))
+# `DAEMON_CACHE=watch`, with the former: and with lists from memory.
+CACHE = os.environ.get("DAEMON_CACHE", "off").encode()
 
 HELLO = b"@RSYNCD: 32.0 sha512 sha256 sha1 md5 md4\n"
 
@@ -102,11 +104,12 @@ class Daemon:
                 [*PROGRAMS[kind], *words, *extra], stdin=subprocess.DEVNULL, stdout=err, stderr=err, env=environment()
             )
         # A probing connection would be logged, so the kernel is asked. The test handles a daemon that has ended.
-        wait_until(lambda: _listening(self.port) or self.process.poll() is not None, "the daemon to listen")
+        wait_until(lambda: is_listening(self.port) or self.process.poll() is not None, "the daemon to listen")
 
     def write(self, conf: bytes) -> None:
         if self.workers:
-            conf = b"tain workers = yes\ntain control socket = DIR/control\n" + conf
+            cache = b"tain cache = %s\n" % CACHE if WORKERS else b""
+            conf = b"tain workers = yes\ntain control socket = DIR/control\n" + cache + conf
         self.conf.write_bytes(conf.replace(b"DIR", os.fsencode(self.dir)))
 
     def stop(self) -> int:
@@ -186,7 +189,7 @@ class Daemon:
         return lines
 
 
-def _listening(port: int) -> bool:
+def is_listening(port: int) -> bool:
     wanted = f"0100007F:{port:04X}"
     with Path("/proc/net/tcp").open() as table:
         return any(row.split()[1] == wanted and row.split()[3] == "0A" for row in list(table)[1:])

@@ -103,8 +103,13 @@ def test_lint(tmp_path: Path) -> None:
     """A cache that cannot work is named."""
     from tain.daemon import config, lint
 
-    for text, expected in ((b"tain cache = watch\n", "needs tain workers"), (b"tain cache = often\n", "unknown")):
+    for text, expected in (
+        (b"tain cache = watch\nread only = no\n", "can have no worker: read only = no"),
+        (b"tain cache = often\n", "unknown"),
+    ):
         path = tmp_path / "rsyncd.conf"
         path.write_bytes(b"[m]\npath = /\n" + text)
         found = lint.check(config.load(os.fsencode(path)))
         assert [one.text for one in found if "tain cache" in one.text and expected in one.text]
+        path.write_bytes(path.read_bytes().replace(b"often", b"Watch  told").replace(b"= no", b"= yes"))
+        assert not [one.text for one in lint.check(config.load(os.fsencode(path))) if "cache" in one.text]

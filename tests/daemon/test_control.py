@@ -67,14 +67,14 @@ def test_what_it_shows(tree: Path) -> None:
             assert (one["module"], one["pid"], one["state"], one["conns"], one["served"]) == ("m", pid, "serving", 2, 2)
             assert one["memory"] > 1 << 20
             assert found["modules"] == [
-                {"module": "m", "obstacle": ""},
-                {"module": "hooked", "obstacle": "pre-xfer exec"},
+                {"module": "m", "obstacle": "", "cache": "off", "public": False},
+                {"module": "hooked", "obstacle": "pre-xfer exec", "cache": "off", "public": False},
             ]
             assert (found["door"]["conns"], found["processes"]) == (1, 1)
             _, out, _ = cache("status", config)
             lines = [re.sub(r"\s+", " ", line).strip() for line in out.splitlines()]
-            assert lines[1].startswith(f"m serving {pid} 2 2 ")
-            assert lines[2] == "hooked processes: pre-xfer exec"
+            assert re.fullmatch(rf"m - serving - - [1-9]\d* MB - - - - - - {pid} 2", lines[1])
+            assert lines[2] == "hooked - processes: pre-xfer exec"
             code, out, _ = cache("status", "hooked", f"--socket={tree}/control")
             assert code == 0
             assert "serving" not in out

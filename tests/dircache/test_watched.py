@@ -146,6 +146,73 @@ def test_second_link(listed: str, hard_links: bool, reverse: bool, tree: Path) -
     look()
 
 
+def hide_a_write(old: Path, new: Path) -> None:
+    """Write through a link that is gone before anybody has seen it."""
+    link_and_write(old, new)
+    new.unlink()
+
+
+def hide_a_renamed_write(old: Path, new: Path) -> None:
+    link_and_write(old, new)
+    other = new.with_name("renamed")
+    new.rename(other)
+    other.unlink()
+
+
+def hide_a_replaced_write(old: Path, new: Path) -> None:
+    link_and_write(old, new)
+    (old.parent / "x/h").rename(new)
+
+
+def hide_a_moved_write(old: Path, new: Path) -> None:
+    """The link goes to a directory that is not watched."""
+    link_and_write(old, new)
+    new.rename(new.parent.parent.parent / "away")
+
+
+def hide_a_directory(old: Path, new: Path) -> None:
+    link_and_write(old, new)
+    new.parent.rename(new.parent.parent.parent / "away")
+
+
+@pytest.mark.parametrize(
+    "change", [hide_a_write, hide_a_renamed_write, hide_a_replaced_write, hide_a_moved_write, hide_a_directory]
+)
+def test_link_that_no_list_has_shown(change: Callable[[Path, Path], None], tree: Path) -> None:
+    """CCH-15: a file is changed through a link that has appeared and is gone between two lists."""
+    cache = cache_of(tree, watch=True)
+    both(tree, cache)
+    change(tree / "d/e/g", tree / "o/second")
+    both(tree, cache)
+
+
+def test_unseen_names_cost_nothing_without_links(tree: Path) -> None:
+    """Where no file has several links, a temporary file is no reason to read anything again."""
+    (tree / "o/linked").unlink()
+    cache = cache_of(tree, watch=True)
+    both(tree, cache)
+    before = cache.status()["reads"]
+    (tree / "o/temporary").write_text("x")
+    (tree / "o/temporary").unlink()
+    both(tree, cache)
+    assert cache.status()["reads"] == before
+
+
+def test_link_in_a_directory_that_is_not_kept(tree: Path) -> None:
+    """CCH-15: a file is changed through a link in a directory that is too large for the memory."""
+    big = tree / "z"
+    big.mkdir()
+    for number in range(700):
+        (big / f"{number:04}").touch()
+    os.link(tree / "d/e/g", big / "second")
+    cache = cache_of(tree, watch=True, memory=40_000)
+    both(tree, cache)
+    both(tree, cache)
+    assert cache.status()["directories_live"]["memory"]
+    (big / "second").write_text("through the link")
+    both(tree, cache)
+
+
 def test_link_from_an_unlisted_directory(tree: Path) -> None:
     """A link that was made in a directory that nobody has listed is seen when that directory is listed, and the file's
     other name with the next list."""

@@ -1,5 +1,7 @@
-"""`python -m tests.dircache.writer TREE SEED`: changes a tree at full speed until standard input ends, then prints what
-it did: a line for each state of a name, with the times between which it began and ended.
+"""`python -m tests.dircache.writer TREE SEED [links]`: changes a tree at full speed until standard input ends.
+
+Then it prints what it did: a line for each state of a name, with the times between which it began and ended. With
+`links` files have several names, and are changed through each of them.
 
 Sizes tell states apart: no two of one name are equal in a run.
 """
@@ -14,8 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 
-#: With several names of one file, which are changed through each other.
-LINKS = os.environ.get("DIRCACHE_LINKS") == "1"
 #: Directories in which files are changed and linked, and a pair that is swapped as a whole.
 STEADY, SWAPPED = ("d", "d/e", "o", "."), ("s/one", "s/two")
 NEVER = 1e18
@@ -44,7 +44,8 @@ class Journal:
 
 
 class Writer:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, has_links: bool) -> None:
+        self.has_links = has_links
         self.rng, self.journal = random.Random(seed), Journal()
         self.mark = f"w{seed}"
         self.size = 0
@@ -103,7 +104,7 @@ class Writer:
                     self.links[other] = group
         elif kind == 6:
             other = self.fresh()
-            if LINKS and other not in journal.now:
+            if self.has_links and other not in journal.now:
                 journal.record(lambda: os.link(name, other), {other: journal.now[name][0]})
                 group = self.links.setdefault(name, {name})
                 group.add(other)
@@ -143,7 +144,7 @@ def moved(names: dict[str, int], old: str, new: str) -> dict[str, int | None]:
 
 def main() -> None:
     os.chdir(sys.argv[1])
-    writer = Writer(int(sys.argv[2]))
+    writer = Writer(int(sys.argv[2]), has_links="links" in sys.argv[3:])
     if sys.argv[2] == "1":
         writer.fill()
     print("begun", flush=True)

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import threading
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import programs
+from tests.daemon.harness import CACHE, WORKERS, children, held, is_listening, wait_until
 from tests.parity.tree import Tree, build, inodes, picture, wipe
+from tests.ports import free_port
 
 SHELL = """#!/bin/sh
 # A remote shell that stays on this machine: drops its own options and the host, then does as a login shell would.
@@ -155,6 +158,31 @@ class Inetd:
                 child.wait()
 
 
+class StandAlone:
+    """A daemon that listens itself, as one with workers must."""
+
+    def __init__(self, program: str, config: Path, env: Mapping[str, str], cwd: Path) -> None:
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            [program, "--daemon", "--no-detach", "--address=127.0.0.1", f"--port={self.port}", f"--config={config}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+        wait_until(lambda: is_listening(self.port) or self.process.poll() is not None, "the daemon to listen")
+
+    def close(self) -> None:
+        """End the daemon when its connections have ended."""
+        try:
+            wait_until(lambda: not held(self.port) and not children(self.process.pid), "the connections to end")
+        finally:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
 def words(cmd: Command, fill: Mapping[str, str]) -> list[bytes]:
     parts: Sequence[str | bytes] = shlex.split(cmd) if isinstance(cmd, str) else cmd
     filled: list[bytes] = []
@@ -188,15 +216,23 @@ def perform(row: Row, program: str, space: Path, far: str | None = None) -> Resu
     fill = {"w": str(work), "space": str(space), "prog": str(named), "peer": programs.PEER}
     env = programs.environment(str(home), PATH=f"{named.parent}:/usr/bin:/bin:/usr/sbin:/sbin")
     env |= {name: os.fsdecode(words([value], fill)[0]) for name, value in row.env.items()}
-    daemon: Inetd | None = None
+    daemon: Inetd | StandAlone | None = None
     add: list[str] = []
     if row.via == "daemon":
         (work / "mod").mkdir(exist_ok=True)
         config = space / "rsyncd.conf"
         lines = f"use chroot = no\nlog file = {space}/rsyncd.log\n{row.globals}\n"
-        lines += f"[m]\npath = {work}/mod\nuid = 0\ngid = 0\n{row.conf}\n"
+        # No worker has root's powers, and none writes.
+        shared = WORKERS and "read only = no" not in row.conf + row.globals
+        user = "uid = nobody\ngid = nogroup" if shared else "uid = 0\ngid = 0"
+        lines += f"[m]\npath = {work}/mod\n{user}\n{row.conf}\n"
         config.write_text(lines.replace("{w}", str(work)).replace("{space}", str(space)))
-        daemon = Inetd(str(other), config, env, space)
+        ours = shared and Path(far or program).name == "tain"
+        if ours:
+            config.write_text(
+                f"tain workers = yes\ntain cache = {CACHE.decode()}\ntain control socket =\n{config.read_text()}"
+            )
+        daemon = (StandAlone if ours else Inetd)(str(other), config, env, space)
         fill["url"] = f"rsync://127.0.0.1:{daemon.port}"
         fill["port"] = str(daemon.port)
     elif row.via == "shell":

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use tain_core::dircache::Settings;
+use tain_core::dircache::{Settings, Swept};
 use tain_core::roles::remote::Listings;
 use tain_core::Error;
 
@@ -54,6 +54,7 @@ impl DirectoryCache {
         for (name, value) in [
             ("entries", status.entries as u64),
             ("directories", status.directories as u64),
+            ("stale", status.stale as u64),
             ("bytes", status.bytes as u64),
             ("watches", status.watches as u64),
             ("watches_missing", status.watches_missing),
@@ -93,8 +94,12 @@ impl DirectoryCache {
 
     fn sweep<'py>(&self, py: Python<'py>, most: usize) -> PyResult<(usize, Vec<Bound<'py, PyBytes>>)> {
         let swept = py.detach(|| self.inner.sweep(most)).or_raise(py)?;
-        let missed = swept.missed.iter().map(|path| PyBytes::new(py, path));
-        Ok((swept.checked, missed.collect()))
+        Ok(shown(py, &swept))
+    }
+
+    fn check<'py>(&self, py: Python<'py>, most: usize, random: u64) -> PyResult<(usize, Vec<Bound<'py, PyBytes>>)> {
+        let swept = py.detach(|| self.inner.check(most, random)).or_raise(py)?;
+        Ok(shown(py, &swept))
     }
 
     fn begin(&self, py: Python<'_>, root: &[u8]) -> PyResult<()> {
@@ -109,4 +114,10 @@ impl DirectoryCache {
     fn abort(&self, py: Python<'_>, root: &[u8]) -> PyResult<()> {
         self.inner.cache().job_aborts(root).or_raise(py)
     }
+}
+
+/// How many directories were compared, and the paths of those that differed.
+fn shown<'py>(py: Python<'py>, swept: &Swept) -> (usize, Vec<Bound<'py, PyBytes>>) {
+    let missed = swept.missed.iter().map(|path| PyBytes::new(py, path));
+    (swept.checked, missed.collect())
 }

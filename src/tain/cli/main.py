@@ -71,7 +71,9 @@ def is_cache(argv: list[bytes]) -> bool:
     """Whether a command line is for `tain.cli.cache`; the rule is that of `is_mirror`."""
     if argv[1:2] != [b"cache"] or argv[0].rpartition(b"/")[2] != b"tain" or len(argv) < 3:
         return False
-    return argv[2] in (b"-h", b"--help", b"status", b"connections", b"stop", b"metrics")
+    return argv[2] in (
+        b"-h", b"--help", b"status", b"connections", b"stop", b"metrics", b"refresh", b"drop", b"check",
+    )  # fmt: skip
 
 
 def is_cluster(argv: list[bytes]) -> bool:

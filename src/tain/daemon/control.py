@@ -10,7 +10,7 @@ import signal
 import socket
 import stat
 
-from tain.daemon import views
+from tain.daemon import listings, questions, views
 from tain.daemon.admitted import Admitted
 from tain.daemon.handover import NO_KEY
 
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 VERSION = 1
 #: Seconds for a request, and for each part of an answer.
 _LIMIT = 5.0
+#: Seconds for the disk to be compared with lists.
+_CHECK_LIMIT = 60.0
 _REQUEST = 4096
 #: Bytes of one message of an answer.
 _PART = 32 << 10
 
 
-def listen(path: bytes) -> socket.socket:
-    """Listen on *path*, for this user alone. A socket that nobody listens on is replaced. Errors: `OSError`."""
+def listen(path: bytes, mode: int = 0o600) -> socket.socket:
+    """Listen on *path*; *mode* says who may connect. A socket that nobody listens on is replaced. Errors: `OSError`."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         try:
@@ -43,8 +45,11 @@ def listen(path: bytes) -> socket.socket:
         if _is_stale(path):
             os.unlink(path)
         # The socket's mode becomes that of the name, so nobody else can connect in between.
-        os.fchmod(sock.fileno(), 0o600)
+        os.fchmod(sock.fileno(), mode)
         sock.bind(path)
+        if mode & 0o077:
+            # The umask has taken this away.
+            os.chmod(path, mode)
         sock.listen(8)
         sock.setblocking(False)
     except OSError:
@@ -87,7 +92,7 @@ def ask(path: bytes, request: dict[str, Any]) -> dict[str, Any]:
 
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        sock.settimeout(2 * _LIMIT)
+        sock.settimeout(_CHECK_LIMIT + 2 * _LIMIT)
         sock.connect(path)
         sock.send(json.dumps(request).encode())
         data = bytearray()
@@ -124,6 +129,8 @@ def _found(request: dict[str, Any], exchange: Exchange, config: Config, forks: l
         return status(exchange, config, forks)
     if command == "connections":
         return {"connections": connections(exchange), "processes": forks}
+    if command in ("refresh", "drop", "check"):
+        return _of_caches(request, exchange)
     if command == "stop":
         return {"stopped": _stop(int(request["number"]), exchange, forks)}
     raise ValueError(command)
@@ -132,11 +139,18 @@ def _found(request: dict[str, Any], exchange: Exchange, config: Config, forks: l
 def status(exchange: Exchange, config: Config, forks: list[int]) -> dict[str, Any]:
     """The modules, the workers and the counters."""
     places = [place for place in exchange.by_pid.values() if not place.is_door]
+    caches = {place.pid: answer for place, answer in questions.ask(places, {"ask": "status"}, _LIMIT)}
     return {
         "modules": [
-            {"module": os.fsdecode(section.name), "obstacle": views.obstacle(section)} for section in config.modules
+            {
+                "module": os.fsdecode(section.name),
+                "obstacle": views.obstacle(section),
+                "cache": listings.mode(section).decode(),
+                "public": section.flag("tain status"),
+            }
+            for section in config.modules
         ],
-        "workers": [_worker(place) for place in places],
+        "workers": [_worker(place, caches.get(place.pid)) for place in places],
         "door": None if exchange.door is None else {"pid": exchange.door.pid, "conns": len(exchange.door.numbers)},
         "processes": len(forks),
         "connections_total": exchange.totals,
@@ -144,7 +158,8 @@ def status(exchange: Exchange, config: Config, forks: list[int]) -> dict[str, An
     }
 
 
-def _worker(place: Place) -> dict[str, Any]:
+def _worker(place: Place, cache: dict[str, Any] | None) -> dict[str, Any]:
+    """*cache*: the figures of its lists; empty without any, None if it did not answer."""
     return {
         "module": module_of(place),
         "pid": place.pid,
@@ -152,8 +167,27 @@ def _worker(place: Place) -> dict[str, Any]:
         "conns": len(place.numbers),
         "served": place.served,
         "memory": memory_of(place.pid),
+        "cpu": cpu_of(place.pid),
         "since": int(place.since),
+        "cache": cache,
     }
+
+
+def _of_caches(request: dict[str, Any], exchange: Exchange) -> dict[str, Any]:
+    """Ask the workers of one module, or of all for the empty name, to do something with their lists."""
+    module, question = str(request["module"]), {"ask": request["command"]}
+    if request["command"] == "refresh":
+        question["path"] = str(request["path"])
+    elif request["command"] == "check":
+        question |= {"sample": int(request["sample"]), "random": int.from_bytes(os.urandom(8), "little")}
+    places = [place for place in exchange.by_pid.values() if not place.is_door and module in ("", module_of(place))]
+    limit = _CHECK_LIMIT if request["command"] == "check" else _LIMIT
+    found = [
+        {"module": module_of(place), "pid": place.pid, **answer}
+        for place, answer in questions.ask(places, question, limit)
+        if answer
+    ]
+    return {"caches": found}
 
 
 def module_of(place: Place) -> str:
@@ -171,6 +205,16 @@ def memory_of(pid: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU time that a process has used; 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            words = file.read().rpartition(b")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def connections(exchange: Exchange) -> list[dict[str, Any]]:

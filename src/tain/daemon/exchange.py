@@ -122,7 +122,7 @@ class Exchange:
         self.door: Place | None = None
         #: Counters for the status.
         self.totals = {"worker": 0, "fork": 0, "door": 0}
-        self.restarts = 0
+        self.restarts: dict[str, int] = {}
         self._poll = poll
         self._spawn = spawn
         self._run_door = run_door
@@ -402,11 +402,11 @@ class Exchange:
         self.log.idle()
         for number in list(place.numbers):
             self._leave(number)
+        self.restarts[how] = self.restarts.get(how, 0) + 1
         self._count_death(place)
         return True
 
     def _count_death(self, place: Place) -> None:
-        self.restarts += 1
         deaths, span, pause = (
             (_DOOR_DEATHS, _DOOR_SPAN, _DOOR_PAUSE) if place.is_door else (_DEATHS, _DEATH_SPAN, _DEATH_PAUSE)
         )

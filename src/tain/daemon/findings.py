@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import stat
 
-from tain.daemon import auth, filters
+from tain.daemon import auth, filters, listings
 from tain.daemon.charsets import is_charset
 from tain.daemon.refusal import RefusalError
 from tain.daemon.sections import ERROR, WARNING, Diagnostic
 from tain.daemon.text import comma_list, has_wildcard
-from tain.errors import UsageError
+from tain.errors import TainError, UsageError
 from tain.options.chmod import check_chmod
 from tain.options.choices import DIGESTS
 from tain.options.refuse import refusals
@@ -53,6 +53,7 @@ def of_module(section: Section, config: Config) -> Iterator[Finding]:
     yield from _accounts(section)
     yield from _secrets(section, config)
     yield from _texts(section)
+    yield from _watches(section)
     open_to_all = not section.raw("hosts allow") and not section.raw("hosts deny") and not section.raw("auth users")
     if open_to_all and not section.flag("read only") and section.number("max connections") >= 0:
         yield WARNING, "read only", "everybody may write here: there are neither hosts allow nor auth users"
@@ -89,6 +90,20 @@ def _path(section: Section) -> Iterator[Finding]:
         if not stat.S_ISDIR(status.st_mode):
             yield ERROR, "path", f'"{os.fsdecode(at)}" is no directory'
             return
+
+
+def _watches(section: Section) -> Iterator[Finding]:
+    """Check that changes of the module's file system are reported."""
+    path = _plain(section, "path").replace(b"/./", b"/")
+    if not listings.are_watched(section) or not os.path.isdir(path):
+        return
+    from tain import _core
+
+    try:
+        any_kind = listings.mode(section) == b"watch!"
+        _core.DirectoryCache(_core.Plan(), os.path.realpath(path), watch=True, any_file_system=any_kind)
+    except TainError as error:
+        yield ERROR, "tain cache", str(error)
 
 
 def _accounts(section: Section) -> Iterator[Finding]:

@@ -34,17 +34,19 @@ NEW, DRAIN = 1, 2
 # From the door to the listener: ADMIT has the socket, the slot and the log, as `flags` say; RETURN has the socket of a
 # connection that only a process of its own can serve, and the address as its body.
 ADMIT, END, RETURN = 16, 17, 18
-# From the listener to a worker: SERVE is ADMIT; STOP ends one connection.
-SERVE, STOP = 32, 33
+# From the listener to a worker: SERVE is ADMIT; STOP ends one connection; ASK, from a child of the listener, has the
+# socket for the answer, and a file if its flags say so.
+SERVE, STOP, ASK = 32, 33, 34
 # From a worker to the listener: FULL asks for no more connections.
 READY, FAILED, FULL = 48, 49, 50
 
-FROM_LISTENER = frozenset((NEW, DRAIN, SERVE, STOP))
+FROM_LISTENER = frozenset((NEW, DRAIN, SERVE, STOP, ASK))
 FROM_DOOR = frozenset((ADMIT, END, RETURN))
 FROM_WORKER = frozenset((READY, FAILED, END, FULL))
 
 #: Flags: which descriptors follow the socket.
 HAS_SLOT, HAS_LOG, LONG_BODY = 1, 2, 4
+HAS_FILE = 8
 
 
 class BadMessageError(Exception):
@@ -94,6 +96,8 @@ def wanted(message: Message) -> int:
     """The number of descriptors that a message of its kind and flags has."""
     if message.kind in (NEW, RETURN):
         return 1
+    if message.kind == ASK:
+        return 1 + bool(message.flags & HAS_FILE)
     if message.kind in (ADMIT, SERVE):
         return 1 + (message.flags & 7).bit_count()
     return 0

@@ -35,14 +35,14 @@ def check(config: Config) -> list[Diagnostic]:
         if section.raw("auth users") and not section.raw("secrets file"):
             text = f"module {shown} has auth users and no secrets file: nobody can log in"
             note(section, "auth users", text, WARNING)
-        obstacle = views.obstacle(section) if section.flag("tain workers") else ""
-        if obstacle:
-            note(section, "tain workers", f"module {shown} is served without workers: {obstacle}")
-        if section.text("tain cache") not in listings.MODES:
+        obstacle = views.obstacle(section) if views.wants_workers(section) else ""
+        if b" ".join(section.raw("tain cache").lower().split()) not in listings.MODES:
             text = f"module {shown} has an unknown tain cache, which counts as off"
             note(section, "tain cache", text, WARNING)
-        elif listings.mode(section) != b"off" and (obstacle or not section.flag("tain workers")):
-            note(section, "tain cache", f"module {shown} has tain cache, which needs tain workers", WARNING)
+        if obstacle and listings.mode(section) != b"off":
+            note(section, "tain cache", f"module {shown} has tain cache, but can have no worker: {obstacle}", ERROR)
+        elif obstacle:
+            note(section, "tain workers", f"module {shown} is served without workers: {obstacle}")
         refusal = config.refusal(section)
         if refusal is not None:
             found.append(Diagnostic(ERROR, f"module {shown} is refused: {refusal.text}", refusal.file, refusal.line))

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 
-from tain.daemon import child, control, greeting, names, threads
+from tain.daemon import child, control, greeting, listings, names, threads, views
 from tain.daemon.admitted import Admitted
 from tain.daemon.conversation import Conversation
 from tain.daemon.exchange import Exchange
@@ -38,6 +38,8 @@ _TERM_PAUSE = 0.4
 _KEEP_PAUSE = 2.0
 # A connection writes this into the pipe of the signals, which note their numbers there: it has read the configuration.
 _PARSED = b"\0"
+# Processes at once that answer `tain cache` or take messages of jobs.
+_MOST_HELPERS = 16
 # Seconds until the door is asked again whether it takes a connection.
 _DOOR_PAUSE = 0.05
 
@@ -63,7 +65,9 @@ class Listener:
         self.exchange: Exchange | None = None
         self._poll: select.poll
         self._control: socket.socket | None = None
-        #: Processes that answer requests of `tain cache`.
+        #: Where jobs announce what they change.
+        self._jobs: socket.socket | None = None
+        #: Processes that answer requests of `tain cache` and of jobs.
         self._helpers: set[int] = set()
         #: Of the connections, which are forked from this one.
         self.process: Process
@@ -125,6 +129,8 @@ class Listener:
                     pass
             elif self._control is not None and fd == self._control.fileno():
                 self._answer_control(self._control)
+            elif self._jobs is not None and fd == self._jobs.fileno():
+                self._take_announcement(self._jobs)
             elif fd not in by_fd:
                 assert self.exchange is not None
                 self.exchange.handle(fd)
@@ -155,7 +161,7 @@ class Listener:
 
     def _keep_exchange(self, config: Config) -> None:
         """Have a door once a module wants workers."""
-        if self.exchange is None and any(section.flag("tain workers") for section in config.modules):
+        if self.exchange is None and any(map(views.wants_workers, config.modules)):
             # What the door and the workers load should be loaded before they are forked.
             __import__("json")
             self.exchange = Exchange(
@@ -167,19 +173,37 @@ class Listener:
                 fork_admitted=self._fork_admitted,
                 fork_new=self._fork_new,
             )
-            self._open_control()
+            self._control = self._listen("control socket", self.config.globals.text("tain control socket"))
+        if self._jobs is None and any(map(listings.are_told, config.modules)):
+            # Who may announce something is decided for each message.
+            path = self.config.globals.text("tain cache socket")
+            self._jobs = self._listen("cache socket", path, 0o666)
 
-    def _open_control(self) -> None:
-        path = self.config.globals.text("tain control socket")
+    def _listen(self, name: str, path: bytes, mode: int = 0o600) -> socket.socket | None:
+        """Listen on *path* unless it is empty. *name* is for the log."""
         if not path:
-            return
+            return None
         try:
-            self._control = control.listen(path)
+            sock = control.listen(path, mode)
         except OSError as error:
-            self.log.error(f"cannot listen on the control socket {os.fsdecode(path)}: {system_text(error)}")
+            self.log.error(f"cannot listen on the {name} {os.fsdecode(path)}: {system_text(error)}")
             self.log.idle()
+            return None
+        self._poll.register(sock.fileno(), select.POLLIN)
+        return sock
+
+    def _take_announcement(self, listening: socket.socket) -> None:
+        """Fork a process that passes a job's message to the workers."""
+        try:
+            sock = listening.accept()[0]
+        except OSError:
             return
-        self._poll.register(self._control.fileno(), select.POLLIN)
+        exchange = self.exchange
+        assert exchange is not None
+        with sock:
+            # Anybody may connect.
+            if len(self._helpers) < _MOST_HELPERS:
+                self._help(lambda: self._pass_on(sock, exchange))
 
     def _answer_control(self, listening: socket.socket) -> None:
         """Fork a process that answers a request of `tain cache`."""
@@ -190,10 +214,18 @@ class Listener:
         exchange = self.exchange
         assert exchange is not None
         with sock:
-            pid = self._spawn(
-                lambda: control.answer(sock, exchange, self.settings.load(), self.children), keep_exchange=True
-            )
+            self._help(lambda: control.answer(sock, exchange, self.settings.load(), self.children))
+
+    def _help(self, run: Callable[[], int]) -> None:
+        """Fork a process that asks the workers."""
+        pid = self._spawn(run, keep_exchange=True)
+        if pid:
             self._helpers.add(pid)
+
+    def _pass_on(self, sock: socket.socket, exchange: Exchange) -> int:
+        from tain.daemon import announcements
+
+        return announcements.receive(sock, exchange)
 
     def _keep_config(self) -> None:
         """Read the configuration again for the connections to come: the last one has found it changed."""
@@ -213,8 +245,9 @@ class Listener:
             sock.close()
         if self.pid_file is not None:
             self.pid_file.forget()
-        if self._control is not None:
-            self._control.close()
+        for listening in (self._control, self._jobs):
+            if listening is not None:
+                listening.close()
         if self.exchange is not None and not keep_exchange:
             self.exchange.forget()
 
@@ -248,8 +281,9 @@ class Listener:
             sock.close()
         if self.pid_file is not None:
             self.pid_file.remove()
-        if self._control is not None:
-            control.remove(self._control)
+        for listening in (self._control, self._jobs):
+            if listening is not None:
+                control.remove(listening)
         if self._ended_by == signal.SIGTERM:
             self.log.write("sent 0 bytes  received 0 bytes  total size 0")
             return 0

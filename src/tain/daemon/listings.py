@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tain.daemon.sections import Section
 
 #: Values of `tain cache`.
-MODES = (b"off", b"ttl", b"watch", b"watch!")
+MODES = (b"off", b"ttl", b"watch", b"watch!", b"told", b"watch told")
 #: A worker with listings is worth keeping: it waits so many times as long for the next client.
 PATIENCE = 10
 
@@ -29,9 +29,22 @@ _OF_THE_VIEW = (
 
 
 def mode(section: Section) -> bytes:
-    """The module's `tain cache`; a value that there is not counts as `off`."""
-    text = section.text("tain cache")
+    """The module's `tain cache`; an unknown value counts as `off`."""
+    text = b" ".join(section.raw("tain cache").lower().split())
     return text if text in MODES else b"off"
+
+
+def are_watched(section: Section) -> bool:
+    return mode(section).startswith(b"watch")
+
+
+def are_told(section: Section) -> bool:
+    return mode(section).endswith(b"told")
+
+
+def max_age(section: Section) -> int:
+    """Seconds for which a listing is trusted without watches or jobs."""
+    return max(1, section.number("tain cache max age"))
 
 
 def make(view: ModuleView, fields: PlanFields, *, umask: int, warn: Callable[[str], None]) -> DirectoryCache | None:
@@ -50,8 +63,9 @@ def make(view: ModuleView, fields: PlanFields, *, umask: int, warn: Callable[[st
         return _core.DirectoryCache(
             _core.Plan(**known),
             view.root,
-            watch=mode(section).startswith(b"watch"),
-            max_age=float(max(1, section.number("tain cache max age"))),
+            watch=are_watched(section),
+            told=are_told(section),
+            max_age=float(max_age(section)),
             memory=memory_limit(section),
             any_file_system=mode(section) == b"watch!",
         )

@@ -95,6 +95,8 @@ _DAEMON: tuple[Parameter, ...] = (
     _live("tain name lookup timeout", INTEGER, 5, unit="seconds", doc="time limit of one name look-up"),
     _live("tain control socket", STRING, b"/run/tain/control.sock",
           doc="where `tain cache` asks a daemon with workers; empty: nowhere"),
+    _live("tain cache socket", STRING, b"/run/tain/dircache.sock",
+          doc="where jobs that write a module with `tain cache = told` announce it; empty: nowhere"),
     _live("tain allow unknown", STRING, None,
           doc="names of parameters, separated by commas, that refuse no module although they are unknown or reserved"),
 )
@@ -161,11 +163,13 @@ _MODULE: tuple[Parameter, ...] = (
     _live("tain worker memory", STRING, b"1G", doc="a worker is replaced when it holds more"),
     _live("tain worker idle", INTEGER, 600, unit="seconds", doc="a worker without a connection ends after this time"),
     _live("tain cache", STRING, b"off",
-          doc="lists of directories in a worker's memory: `off`, `ttl`, `watch`, `watch!`; see Lists from memory"),
+          doc="lists of directories in a worker's memory: `off`, `ttl`, `watch`, `watch!`, `told`, `watch told`; see "
+              "Lists from memory"),
     _live("tain cache max age", INTEGER, 5, unit="seconds", doc="how long `tain cache = ttl` trusts what it has read"),
     _live("tain cache verify", INTEGER, 3600, unit="seconds",
           doc="the time in which `tain cache = watch` compares each directory with the disk once; 0: never"),
     _live("tain cache memory", STRING, b"256M", doc="most memory for the lists of a module"),
+    _live("tain status", BOOLEAN, False, doc="`tain cache metrics --public` shows the module"),
 )
 
 _RESERVED: tuple[Parameter, ...] = (

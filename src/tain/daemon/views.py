@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tain.daemon import filters, module
+from tain.daemon import filters, listings, module
 from tain.daemon.parameters import PARAMETERS, PATH, STRING, key
 
 TYPE_CHECKING = False
@@ -30,9 +30,14 @@ _IN_THE_KEY = (
 )  # fmt: skip
 
 
+def wants_workers(section: Section) -> bool:
+    """Whether the module's connections should share workers: lists from memory are in one."""
+    return section.flag("tain workers") or listings.mode(section) != b"off"
+
+
 def obstacle(section: Section) -> str:
     """Why no worker serves the module's connections, as its parameters are; empty if one can."""
-    if not section.flag("tain workers"):
+    if not wants_workers(section):
         return "tain workers = no"
     for name in (*_OF_A_PROCESS, *_HOOKS):
         if section.raw(name):

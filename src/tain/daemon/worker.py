@@ -15,11 +15,12 @@ import time
 from tain.daemon import child, handover, listings, threads, transfer, views
 from tain.daemon.admitted import Admitted
 from tain.daemon.conversation import Conversation
-from tain.daemon.handover import DRAIN, END, FAILED, FULL, READY, SERVE, STOP, Message, Parcel
+from tain.daemon.handover import ASK, DRAIN, END, FAILED, FULL, READY, SERVE, STOP, Message, Parcel
 from tain.daemon.log import Log, connect_syslog
 from tain.daemon.module_hooks import ModuleHooks
 from tain.daemon.module_view import ModuleView
 from tain.daemon.process import Process, check_munge, chroot_problem
+from tain.daemon.questions import Answers
 from tain.daemon.request import module_chmod
 from tain.errors import UsageError
 from tain.options.sizes import parse_size
@@ -93,6 +94,7 @@ class Worker:
         self.sessions: dict[int, _Session] = {}
         self._lock = threads.lock()
         self.listings: DirectoryCache | None = None
+        self._answers = Answers(self.first.section, None)
         self._draining = self._gone = self._asked = False
         self._served = 0
         self._idle_since = time.monotonic()
@@ -157,6 +159,7 @@ class Worker:
         period = section.number("tain cache verify")
         if self.listings is None:
             return
+        self._answers.cache = self.listings
         self._idle *= listings.PATIENCE
         if period > 0 and listings.mode(section) != b"ttl":
             threads.start(self._sweep, (self.listings, period))
@@ -190,6 +193,11 @@ class Worker:
             session = self.sessions.get(message.number)
             if session is not None:
                 session.stop()
+        elif message.kind == ASK:
+            try:
+                threads.start(self._answers.take, message)
+            except RuntimeError:
+                message.close()
         elif message.kind == SERVE:
             number, parcel = message.number, Parcel(message)
             self.sessions[number] = _Session(_socket.socket(fileno=parcel.sock))

@@ -1,5 +1,5 @@
-//! The cache as sessions see it: one lock, held for look-ups and events only, and one reader for each directory at a time
-//!.
+//! The cache as sessions see it: one lock, held for look-ups and events only, and one reader for each directory at a
+//! time.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,7 @@ pub(super) struct Ticket<'a> {
     /// Of the state, from before the reading.
     epoch: u32,
     compared: u32,
+    serial: u64,
 }
 
 impl Drop for Ticket<'_> {
@@ -178,7 +179,7 @@ impl Cache {
 
     /// Read what is stale of a directory, and keep it.
     fn read(&self, dir: &[u8], view: &mut dyn View) -> Outcome {
-        let (ticket, mut task) = match self.begin(dir) {
+        let (mut ticket, mut task) = match self.begin(dir) {
             Ok(begun) => begun,
             Err(outcome) => return outcome,
         };
@@ -196,6 +197,7 @@ impl Cache {
                 Ok(outcome) => return outcome,
                 Err(again) => task = again,
             }
+            ticket.serial = state.serial;
         }
         Outcome::Again
     }
@@ -242,6 +244,7 @@ impl Cache {
             was_pending,
             epoch,
             compared,
+            serial: state.serial,
         })
     }
 
@@ -284,9 +287,11 @@ impl Cache {
         }
     }
 
-    /// Figures of now.
+    /// Figures of now, after the changes that the kernel has reported until now.
     pub fn status(&self) -> Status {
-        self.lock().status()
+        let mut state = self.lock();
+        state.sync();
+        state.status()
     }
 
     /// Verify a directory and all below it before they are used again. The empty path is everything.
@@ -382,6 +387,10 @@ impl State {
                 self.slots.set_listing(dir, None);
                 return Ok(Outcome::Fresh(listing));
             }
+        }
+        if let Some(slot) = self.slots.same(dir, ticket.id) {
+            // These have been looked at.
+            slot.unseen.retain(|_, name| name.serial > ticket.serial);
         }
         if self.publish(dir, &listing).is_err() {
             self.epoch += 1;

@@ -1,13 +1,19 @@
 //! Events of watches, and what each makes stale.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::slots::{Dirty, Path};
+use super::slots::{Dirty, Path, Unseen};
 use super::state::State;
 use super::Why;
 use crate::error::IoErrorExt as _;
 use crate::tree::watch::Change;
 use rustix::io::Errno;
+
+/// Names that no reading has shown are remembered up to this number, and up to a sixteenth of the memory.
+const MOST_UNSEEN: usize = 1 << 16;
+/// Bytes of such a name.
+const UNSEEN: usize = 128;
 
 impl State {
     /// The barrier: take every event that is queued now. What a listing says afterwards was true a moment ago.
@@ -16,8 +22,15 @@ impl State {
         if watcher.disturbed() {
             self.epoch += 1;
         }
-        let taken = watcher.drain(|wd, change, name| self.apply(wd, change, name));
+        let taken = watcher.drain(|wd, change, cookie, name| self.apply(wd, change, cookie, name));
         self.watcher = Some(watcher);
+        // A file that has arrived nowhere is in a directory that is not watched.
+        if std::mem::take(&mut self.moving)
+            .iter()
+            .any(|(_, was)| was.is_some_and(|was| was.changed))
+        {
+            self.changed_unknown();
+        }
         for wd in std::mem::take(&mut self.unwanted) {
             self.unwatch(wd);
         }
@@ -26,7 +39,8 @@ impl State {
         }
     }
 
-    fn apply(&mut self, wd: i32, change: Change, name: &[u8]) {
+    fn apply(&mut self, wd: i32, change: Change, cookie: u32, name: &[u8]) {
+        self.serial += 1;
         if change.contains(Change::QUEUE_OVERFLOW) {
             self.epoch += 1;
             self.figures.overflows += 1;
@@ -72,21 +86,89 @@ impl State {
             // Time and size of the directory itself have changed, and its parent has no event.
             self.own_entry_changed(&dir);
         }
-        let at = self.links_now();
+        let is_file = !change.contains(Change::ISDIR);
+        if is_file {
+            self.follow(&dir, change, cookie, name);
+        }
+        let (at, links) = (self.links_now(), self.may_have_links());
         let Some(slot) = self.slots.get_mut(&dir) else { return };
         if slot.listing.is_none() && !slot.busy {
-            // Nothing is known of its names; only a reason to scan it may have ended.
-            if slot.live.is_some() {
+            // Nothing is known of its names. A reason to scan it may have ended, and a file may have other names elsewhere.
+            let other_names = links && is_file;
+            if slot.live.is_some() || other_names {
                 slot.dirty = Dirty::All;
+            }
+            if other_names {
+                self.pending.insert(dir);
             }
             return;
         }
         slot.dirty.add(name);
         // Its files may have several links. Once any link has changed, a listing may not say so yet.
         let linked = at > 0 || slot.listing.as_ref().is_some_and(|listing| listing.is_linked());
-        let appears = change.intersects(Change::CREATE | Change::MOVED_TO) && !change.contains(Change::ISDIR);
+        let appears = change.intersects(Change::CREATE | Change::MOVED_TO) && is_file;
         if appears || linked {
             self.pending.insert(dir);
+        }
+    }
+
+    /// Note through which names files are changed whose inodes no reading has shown. When such a name is gone before the
+    /// next reading, it is unknown which other names show another file now.
+    fn follow(&mut self, dir: &[u8], change: Change, cookie: u32, name: &[u8]) {
+        let (serial, epoch) = (self.serial, self.epoch);
+        let Some(slot) = self.slots.get_mut(dir) else { return };
+        let changed = change.intersects(Change::MODIFY | Change::ATTRIB | Change::CLOSE_WRITE);
+        let appears = change.intersects(Change::CREATE | Change::MOVED_TO);
+        let vanishes = change.intersects(Change::DELETE | Change::MOVED_FROM);
+        // What has this name now replaces what had it.
+        let before = if appears || vanishes {
+            slot.unseen.remove(name)
+        } else {
+            None
+        };
+        let mut lost = before;
+        if change.contains(Change::MOVED_FROM) {
+            self.moving.push((cookie, lost.take()));
+        }
+        let mut added = 0;
+        if appears {
+            let came = self
+                .moving
+                .iter()
+                .position(|(moved, _)| *moved == cookie && cookie != 0);
+            let came = came.and_then(|at| self.moving.swap_remove(at).1);
+            let changed = came.is_some_and(|came| came.changed);
+            slot.unseen.insert(name.to_vec(), Unseen { serial, changed });
+            added = 1;
+        } else if changed {
+            let unread = slot.listing.is_none() || slot.epoch != epoch;
+            if let Some(known) = slot.unseen.get_mut(name) {
+                known.changed = true;
+            } else if unread {
+                slot.unseen.insert(name.to_vec(), Unseen { serial, changed });
+                added = 1;
+            }
+        }
+        self.unseen += added;
+        if lost.is_some_and(|lost| lost.changed) {
+            self.changed_unknown();
+        }
+        self.limit_unseen();
+    }
+
+    /// Forget the names that no reading has shown, if there are too many: everything is verified instead.
+    fn limit_unseen(&mut self) {
+        let most = MOST_UNSEEN.min(self.settings.memory / 16 / UNSEEN);
+        if self.unseen <= most {
+            return;
+        }
+        self.unseen = self.slots.values_mut().map(|slot| slot.unseen.len()).sum();
+        if self.unseen > most / 2 {
+            for slot in self.slots.values_mut() {
+                slot.unseen = BTreeMap::new();
+            }
+            self.unseen = 0;
+            self.changed_unknown();
         }
     }
 
@@ -121,6 +203,9 @@ impl State {
         let path: Path = self.slots.path_of(dir).unwrap_or_else(|| Arc::from(dir));
         if let Some(other) = self.by_wd.insert(wd, path).filter(|other| **other != *dir) {
             // One directory under two names, or one that was moved: its events have one name only. Its watch stays.
+            if self.slots.has_unknown_changes(&other) {
+                self.changed_unknown();
+            }
             let same = self.slots.drop_tree(&other);
             for number in same.into_iter().filter(|&number| number != wd) {
                 self.unwatch(number);

@@ -46,7 +46,9 @@ impl Cache {
             state.distrust(root);
             bail!(Usage; "a changed directory is not below the job's root");
         }
-        state.changed(dirs);
+        if state.watcher.is_none() {
+            state.changed(dirs);
+        }
         Ok(())
     }
 

@@ -90,6 +90,8 @@ pub struct Status {
     pub entries: usize,
     /// Number of listings.
     pub directories: usize,
+    /// Listings that must be verified before their next use.
+    pub stale: usize,
     /// Bytes of memory, without the kernel's.
     pub bytes: usize,
     /// Directories that are watched.

@@ -36,6 +36,15 @@ impl Dirty {
     }
 }
 
+/// A name whose inode no reading has shown yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unseen {
+    /// [`super::state::State::serial`] of its first event.
+    pub serial: u64,
+    /// The file was changed through this name.
+    pub changed: bool,
+}
+
 /// One directory.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -43,6 +52,8 @@ pub(super) struct Slot {
     pub id: u64,
     pub listing: Option<Arc<Listing>>,
     pub dirty: Dirty,
+    /// Names that have appeared since the last reading. Each may be a further link of a file in another directory.
+    pub unseen: BTreeMap<Vec<u8>, Unseen>,
     /// When its last complete reading began.
     pub verified: Instant,
     /// [`super::state::State::epoch`] when its last complete reading began.
@@ -72,6 +83,8 @@ pub(super) struct Slots {
     pub entries: usize,
     /// Listings.
     pub listings: usize,
+    /// Listings with a file that has several links.
+    pub linked: usize,
     hand: Option<Path>,
 }
 
@@ -121,6 +134,7 @@ impl Slots {
             id,
             listing: None,
             dirty: Dirty::No,
+            unseen: BTreeMap::new(),
             verified: Instant::now(),
             epoch,
             compared,
@@ -138,11 +152,13 @@ impl Slots {
             self.bytes += new.size();
             self.entries += new.len();
             self.listings += 1;
+            self.linked += usize::from(new.is_linked());
         }
         if let Some(old) = std::mem::replace(&mut slot.listing, listing) {
             self.bytes -= old.size();
             self.entries -= old.len();
             self.listings -= 1;
+            self.linked -= usize::from(old.is_linked());
         }
     }
 
@@ -177,6 +193,13 @@ impl Slots {
             .map
             .range::<[u8], _>((Bound::Included(&prefix[..]), Bound::Unbounded));
         inner.next().is_some_and(|(path, _)| path.starts_with(&prefix))
+    }
+
+    /// Whether a file was changed, at or below a directory, through a name whose inode no reading has shown.
+    pub(super) fn has_unknown_changes(&self, path: &[u8]) -> bool {
+        let slots = self.below(path);
+        let mut slots = slots.iter().filter_map(|path| self.map.get(path));
+        slots.any(|slot| slot.unseen.values().any(|name| name.changed))
     }
 
     /// Remove a directory and all below it; returns the watches that they had.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::listing::Listing;
-use super::slots::{Dirty, Path, Slots};
+use super::slots::{Dirty, Path, Slots, Unseen};
 use super::{Settings, Status, Why};
 use crate::error::Result;
 use crate::tree::watch::Watcher;
@@ -43,6 +43,12 @@ pub(super) struct State {
     /// Inodes of files with several links, of which one name was seen to change, and when.
     relinked: HashMap<u64, u32>,
     relinked_at: u32,
+    /// Number of the last event.
+    pub serial: u64,
+    /// Cookies of files that were renamed away and have not arrived yet, and what was known of the old name.
+    pub moving: Vec<(u32, Option<Unseen>)>,
+    /// Names in [`super::slots::Slot::unseen`], at most.
+    pub unseen: usize,
     /// Roots of the jobs that have begun.
     pub jobs: BTreeSet<Vec<u8>>,
     /// Watches to end, found while events were read.
@@ -69,6 +75,9 @@ impl State {
             being_read: 0,
             relinked: HashMap::new(),
             relinked_at: 0,
+            serial: 0,
+            moving: Vec::new(),
+            unseen: 0,
             jobs: BTreeSet::new(),
             unwanted: Vec::new(),
             lost: false,
@@ -187,6 +196,19 @@ impl State {
         !self.relinked.is_empty()
     }
 
+    /// The view has shown files with several links, as far as is known.
+    pub(super) fn may_have_links(&self) -> bool {
+        self.slots.linked > 0 || self.has_links()
+    }
+
+    /// A file was changed through a name that is gone, and no reading has shown which file that was: any other name of it
+    /// may be listed as it was before.
+    pub(super) fn changed_unknown(&mut self) {
+        if self.may_have_links() {
+            self.epoch += 1;
+        }
+    }
+
     /// Up to where listings made now are compared with changed links. Their own directory has just been read.
     pub(super) fn links_now(&self) -> u32 {
         self.relinked_at
@@ -195,6 +217,9 @@ impl State {
     /// Forget a directory and all below it. Its files may have lost a link with it.
     pub(super) fn drop_tree(&mut self, dir: &[u8]) {
         if self.settings.watch {
+            if self.slots.has_unknown_changes(dir) {
+                self.changed_unknown();
+            }
             let slots = self.slots.below(dir);
             let listings = slots.iter().filter_map(|path| self.slots.get(path)?.listing.as_deref());
             let mut inos = Vec::new();
@@ -276,6 +301,16 @@ impl State {
         self.slots.bytes + self.relinked.capacity() * RELINKED
     }
 
+    /// Listings that must be verified before their next use.
+    fn stale(&self) -> usize {
+        let (timed, age) = (self.settings.is_timed(), self.settings.max_age);
+        let stale = self.slots.iter().filter(|(path, slot)| {
+            let old = timed && slot.verified.elapsed() > age || slot.epoch != self.epoch || self.is_announced(path);
+            slot.listing.is_some() && (old || slot.dirty != Dirty::No)
+        });
+        stale.count()
+    }
+
     pub(super) fn status(&self) -> Status {
         let oldest = self.slots.iter().filter(|(_, slot)| slot.listing.is_some());
         let oldest = oldest.map(|(_, slot)| slot.verified.elapsed()).max();
@@ -283,6 +318,7 @@ impl State {
         Status {
             entries: self.slots.entries,
             directories: self.slots.listings,
+            stale: self.stale(),
             bytes: self.memory(),
             watches: self.by_wd.len(),
             lists_live: self.lists_live.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect(),

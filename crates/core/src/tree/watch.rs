@@ -69,17 +69,18 @@ impl Watcher {
         let _ = inotify::remove_watch(&self.fd, number);
     }
 
-    /// Read all events that are queued now: number of the watch, change, name in the directory (empty: itself).
+    /// Read all events that are queued now: number of the watch, change, cookie of a rename, name in the directory (empty:
+    /// itself).
     ///
     /// Errors: of the read; events may be lost.
-    pub(crate) fn drain(&mut self, mut each: impl FnMut(i32, Change, &[u8])) -> io::Result<()> {
+    pub(crate) fn drain(&mut self, mut each: impl FnMut(i32, Change, u32, &[u8])) -> io::Result<()> {
         let spare: &mut [MaybeUninit<u8>] = self.buffer.spare_capacity_mut();
         let mut reader = inotify::Reader::new(&self.fd, spare);
         loop {
             match reader.next() {
                 Ok(event) => {
                     let name = event.file_name().map_or(&b""[..], |name| name.to_bytes());
-                    each(event.wd(), event.events(), name);
+                    each(event.wd(), event.events(), event.cookie(), name);
                 }
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => {}

@@ -1,6 +1,6 @@
 //! Directories from a cache instead of the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -82,6 +82,11 @@ impl Listings {
     /// As [`Cache::sweep`]. Errors: of the module's filter rules.
     pub fn sweep(&self, most: usize) -> Result<Swept> {
         Ok(self.cache.sweep(most, &mut self.view()?))
+    }
+
+    /// As [`Cache::check`]. Errors: of the module's filter rules.
+    pub fn check(&self, most: usize, random: u64) -> Result<Swept> {
+        Ok(self.cache.check(most, random, &mut self.view()?))
     }
 
     fn view(&self) -> Result<DirView> {
@@ -186,6 +191,14 @@ fn may_meet(sources: &[Vec<u8>]) -> bool {
     names.len() > 1 && (names[0].is_empty() || names.windows(2).any(|pair| pair[0] == pair[1]))
 }
 
+/// Why there is no entry for a name.
+enum Gone {
+    /// The name was there a moment ago.
+    Vanished,
+    /// The directory cannot be kept.
+    Failed,
+}
+
 /// Reads directories for the listings.
 struct DirView {
     plan: Arc<Plan>,
@@ -197,18 +210,20 @@ struct DirView {
 impl DirView {
     /// The entry `name` of the directory `here`, with its path in the view. `Ok(None)` if the view does not show it.
     ///
-    /// Errors: the directory cannot be kept.
-    fn entry(&self, here: &Root, name: &[u8], path: &[u8], kind: FileKind) -> Result<Option<Record>, ()> {
+    /// Errors: the directory cannot be kept; [`Gone::Vanished`] if the name is no longer there.
+    fn entry(&self, here: &Root, name: &[u8], path: &[u8], kind: FileKind) -> Result<Option<Record>, Gone> {
         let known = !matches!(kind, FileKind::Unknown | FileKind::Symlink);
         if known && self.filters.daemon_hides(path, kind == FileKind::Dir) {
             return Ok(None);
         }
-        // A name that was there a moment ago is looked up twice.
-        let found = match here.lstat(name) {
-            Err(error) if error.is(Errno::NOENT) => here.lstat(name),
-            other => other,
-        };
-        self.listed(here, name, path, found.map_err(|_| ())?, known)
+        let stat = here.lstat(name).map_err(|error| {
+            if error.is(Errno::NOENT) {
+                Gone::Vanished
+            } else {
+                Gone::Failed
+            }
+        })?;
+        self.listed(here, name, path, stat, known).map_err(|()| Gone::Failed)
     }
 
     /// The entry with the status `stat`; `tested`: the module's rules show it.
@@ -252,13 +267,30 @@ impl View for DirView {
         }
         let own = here.lstat(b".").ok()?;
         let mut records = Vec::with_capacity(names.len());
-        let mut path = Vec::new();
+        let (mut path, mut vanished) = (Vec::new(), HashSet::new());
         for found in names.iter() {
             join(dir, found.name, &mut path);
             if path.len() > crate::flist::MAX_NAME {
                 return None;
             }
-            records.extend(self.entry(&here, found.name, &path, found.kind).ok()?);
+            match self.entry(&here, found.name, &path, found.kind) {
+                Ok(entry) => records.extend(entry),
+                Err(Gone::Vanished) => {
+                    vanished.insert(found.name.to_vec());
+                }
+                Err(Gone::Failed) => return None,
+            }
+        }
+        if !vanished.is_empty() {
+            // A name that is still listed and cannot be found is an error, which a scan reports.
+            let again = here.read_names(b".", Atime::Update).ok()?;
+            for found in again.iter().filter(|found| vanished.contains(found.name)) {
+                join(dir, found.name, &mut path);
+                records.extend(self.entry(&here, found.name, &path, found.kind).ok()?);
+            }
+            if again.error.is_some() {
+                return None;
+            }
         }
         Some(Fresh {
             dev: own.dev,
