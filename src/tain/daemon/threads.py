@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: Bytes reserved for the stack of a thread; a connection touches 8 to 16 KiB of them.
-_STACK = 256 << 10
+#: Bytes reserved for the stack of a thread, which also runs the engine; a connection touches 8 to 30 KiB of them.
+_STACK = 1 << 20
 
 
 def prepare(name: bytes) -> None:

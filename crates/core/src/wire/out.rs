@@ -81,6 +81,39 @@ impl Out {
         self.sealed_len -= self.sealed.drain(..).map(|buffer| buffer.len()).sum::<usize>();
     }
 
+    /// The first `n` bytes of what is sealed are written.
+    pub(super) fn wrote(&mut self, mut n: usize) {
+        self.sealed_len -= n;
+        while let Some(first) = self.sealed.front_mut() {
+            if n < first.len() {
+                first.drain(..n);
+                return;
+            }
+            n -= first.len();
+            if let Some(done) = self.sealed.pop_front() {
+                self.reuse(done);
+            }
+        }
+    }
+
+    /// Keeps a written buffer for later data, unless there are enough or it has an unusual size.
+    pub(super) fn reuse(&mut self, mut buffer: Vec<u8>) {
+        if self.pool.len() < 4 && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.pool.push(buffer);
+        }
+    }
+
+    /// Nothing more can be written.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.error = Some(error);
+        self.sealed.clear();
+        self.sealed_len = 0;
+        self.open = Vec::new();
+        self.frame_at = None;
+        self.done = true;
+    }
+
     pub(super) fn pending(&self) -> usize {
         self.sealed_len + self.open.len()
     }

@@ -155,6 +155,27 @@ impl Drop for Port {
     }
 }
 
+/// Waits until `input` can be read (or has ended) or `output` can be written (or has failed), at most `time`. Returns
+/// whether each of them can.
+pub(super) fn wait_both(input: Option<&Port>, output: Option<&Port>, time: Duration) -> io::Result<(bool, bool)> {
+    let time = Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    let mut fds = Vec::with_capacity(2);
+    fds.extend(input.map(|port| PollFd::new(&port.fd, PollFlags::IN)));
+    fds.extend(output.map(|port| PollFd::new(&port.fd, PollFlags::OUT)));
+    match rustix::event::poll(&mut fds, Some(&time)) {
+        Ok(_) => {}
+        Err(Errno::INTR) => return Ok((false, false)),
+        Err(errno) => return Err(errno.into()),
+    }
+    let happened = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
+    let readable = input.is_some() && happened(fds.first());
+    let writable = output.is_some() && happened(fds.last());
+    Ok((readable, writable))
+}
+
 /// Wakes a thread in [`Port::wait`].
 pub(super) struct Wake(OwnedFd);
 
