@@ -5,103 +5,34 @@
 //! Only what falls due while the owner works on without writing (the end of [`LINGER`](super::out::LINGER), a keep-alive)
 //! needs another thread. One keeper serves all links of the process.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use super::frames::Tag;
-use super::link_writer::{write_error, MAX_SLICES};
-use super::out::Out;
-use super::port::{wait_both, Port};
-use super::read_ahead::{read_error, Chunk, End, MAX_QUEUED};
+use super::inlet::Inlet;
+use super::out::{Out, MAX_SLICES};
+use super::port::{wait_both, write_error};
 use super::shared::{lock, Shared};
 
-/// The size of the first read's buffer, and of the largest. Most requests are small.
-const FIRST_BUFFER: usize = 4 * 1024;
-const LAST_BUFFER: usize = 64 * 1024;
-/// Callers wait while more than this is unwritten: what a slow client may hold of this process's memory.
-pub(super) const MAX_UNWRITTEN: usize = 128 * 1024;
 /// How often the keeper looks at the links. Together with the time that data may linger it is below the shortest time-out.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// So many looks without a link end the keeper's thread.
 const IDLE_LOOKS: u32 = 20;
 
-/// What has arrived and was not taken.
-#[derive(Default)]
-struct Arrived {
-    chunks: VecDeque<Chunk>,
-    len: usize,
-    end: Option<End>,
-    spare: Option<Vec<u8>>,
-    /// The size of the next buffer.
-    size: usize,
-}
-
-/// The incoming side: any thread that waits reads, and the order of the stream is kept by the lock.
-pub(super) struct Inlet {
-    port: Arc<Port>,
-    arrived: Mutex<Arrived>,
-}
-
-impl Inlet {
-    pub(super) fn new(port: Arc<Port>) -> Self {
-        Self {
-            port,
-            arrived: Mutex::default(),
-        }
-    }
-
-    /// Whether a read may find something: not at the end, nor while too much is waiting.
-    fn is_open(&self) -> bool {
-        let arrived = lock(&self.arrived);
-        arrived.end.is_none() && arrived.len < MAX_QUEUED
-    }
-
-    /// Reads what has arrived, one buffer of it. Returns whether there was anything, the end included.
-    pub(super) fn read(&self, shared: &Shared) -> bool {
-        let mut arrived = lock(&self.arrived);
-        if arrived.end.is_some() || arrived.len >= MAX_QUEUED {
-            return false;
-        }
-        let size = arrived.size.clamp(FIRST_BUFFER, LAST_BUFFER);
-        let spare = arrived.spare.take().filter(|buffer| buffer.len() >= size);
-        let mut data = spare.unwrap_or_else(|| vec![0; size]);
-        match self.port.read(&mut data) {
-            Ok(Some(0)) => arrived.end = Some(End::Eof),
-            Ok(Some(n)) => {
-                shared.mark_in(n);
-                if n == data.len() {
-                    arrived.size = 4 * n;
-                }
-                arrived.len += n;
-                arrived.chunks.push_back(Chunk { data, end: n });
-            }
-            Ok(None) => {
-                arrived.spare = Some(data);
-                return false;
-            }
-            Err(error) => arrived.end = Some(End::Failed(read_error(&shared.role(), &error))),
-        }
-        true
-    }
-
-    /// Moves everything that has arrived to the end of `to`, and takes `used` for a later read. Returns the number of
-    /// bytes, and the end of the stream if it lies behind them.
-    pub(super) fn take_all(&self, to: &mut VecDeque<Chunk>, used: Vec<u8>) -> (u64, Option<End>) {
-        let mut arrived = lock(&self.arrived);
-        if !used.is_empty() {
-            arrived.spare = Some(used);
-        }
-        to.append(&mut arrived.chunks);
-        (std::mem::take(&mut arrived.len) as u64, arrived.end.clone())
-    }
-}
-
 impl Shared {
     /// Whether the link has no threads.
     pub(super) fn is_lean(&self) -> bool {
         self.inlet.get().is_some()
+    }
+
+    /// Reads what has arrived, one buffer of it. Returns whether there was anything, the end included.
+    pub(super) fn read_into(&self, inlet: &Inlet) -> bool {
+        let found = inlet.read(|| self.role());
+        if let Some(n @ 1..) = found {
+            self.mark_in(n);
+        }
+        found.is_some()
     }
 
     /// Writes what is sealed, as much as fits without waiting. An error is kept for the next call that puts data.
@@ -169,7 +100,7 @@ impl Shared {
         let (readable, writable) =
             wait_both(inlet.as_ref().map(|inlet| &*inlet.port), outlet.as_deref(), time).unwrap_or((true, true));
         if let (true, Some(inlet)) = (readable, inlet) {
-            inlet.read(self);
+            self.read_into(&inlet);
         }
         if writable || !is_unwritten {
             self.serve(&mut lock(&self.out));

@@ -11,8 +11,7 @@ use rustix::event::PollFlags;
 use super::frames::Tag;
 use super::ints::Source;
 use super::lean;
-use super::link_writer::write_error;
-use super::port::Port;
+use super::port::{write_error, Port};
 use super::shared::{counted, lock, Shared, TICK};
 use crate::error::{bail, Error, Result};
 

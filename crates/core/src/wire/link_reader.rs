@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::frames::{self, Message, Tag, HEADER_LEN};
+use super::inlet::{Chunk, End, Inlet, MAX_QUEUED};
 use super::ints::Source;
-use super::lean::Inlet;
-use super::port::{Port, Wake};
-use super::read_ahead::{self, read_error, Ahead, Chunk, End, Shelf, BUFFER, HAND_OVER, MAX_QUEUED};
+use super::port::{read_error, Port, Wake};
+use super::read_ahead::{self, Ahead, Shelf, BUFFER, HAND_OVER};
 use super::record::Record;
 use super::shared::{counted, lock, Control, Shared, TICK};
 use super::trace::{Tracer, Way};
@@ -290,7 +290,7 @@ impl Reader {
                         // Data that waited is activity too: a silence begins now.
                         self.shared.mark_in(0);
                         self.finished = end;
-                    } else if !inlet.read(&self.shared) {
+                    } else if !self.shared.read_into(inlet) {
                         if !block {
                             return Ok(Step::Nothing);
                         }

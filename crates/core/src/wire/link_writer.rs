@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::frames::{self, Tag, MAX_PAYLOAD};
-use super::lean::MAX_UNWRITTEN;
-use super::out::{Out, LINGER, PACE};
-use super::port::{Port, Wake};
+use super::out::{Out, LINGER, MAX_SLICES, MAX_UNWRITTEN, PACE};
+use super::port::{write_error, Port, Wake};
 use super::shared::{counted, lock, Control, Shared};
 use super::throttle::Throttle;
 use super::trace::{Tracer, Way};
@@ -23,8 +22,6 @@ const MAX_PENDING: usize = 1024 * 1024;
 const OWN_FRAME: usize = 32 * 1024;
 /// How much the writer takes at a time, so that waiting callers can go on early.
 const BATCH: usize = 256 * 1024;
-/// Most pieces of one `writev`.
-pub(super) const MAX_SLICES: usize = 64;
 
 /// Ends the thread when the last [`Writer`] is gone.
 struct Handle {
@@ -327,11 +324,6 @@ impl Writer {
         self.0.port.shutdown_write();
         result
     }
-}
-
-/// The error for a failed write (spec: output 14.6).
-pub(super) fn write_error(role: &str, error: &io::Error) -> Error {
-    Error::Socket(format!("rsync: [{role}] write error: {}", sys_text(error)))
 }
 
 /// The writer thread.

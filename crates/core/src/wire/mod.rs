@@ -2,6 +2,7 @@
 
 mod delivery;
 pub mod frames;
+mod inlet;
 pub mod ints;
 pub mod item;
 mod lean;

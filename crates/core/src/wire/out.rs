@@ -11,6 +11,11 @@ use crate::error::Error;
 /// A buffer of this size is handed to the writer thread at once.
 pub(super) const FRAME_TARGET: usize = 32 * 1024;
 
+/// Without threads, callers wait while more than this is unwritten: what a slow client may hold of this process's memory.
+pub(super) const MAX_UNWRITTEN: usize = 128 * 1024;
+/// Most pieces of one `writev`.
+pub(super) const MAX_SLICES: usize = 64;
+
 /// How long a part-filled frame may wait for more data. A side that waits for the peer flushes first; this is for a side
 /// that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data that it
 /// still holds. A time near a time slice of the scheduler would make the order of lines depend on the load of the

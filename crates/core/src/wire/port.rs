@@ -9,6 +9,8 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
+use crate::error::{sys_text, Error};
+
 /// Wanted capacity of a pipe: four times the usual one saves most of the switches between the two ends.
 const PIPE_SIZE: usize = 256 * 1024;
 
@@ -153,6 +155,16 @@ impl Drop for Port {
             let _ = rustix::fs::fcntl_setfl(&self.fd, flags);
         }
     }
+}
+
+/// The error for a failed read (spec: output 14.6).
+pub(super) fn read_error(role: &str, error: &io::Error) -> Error {
+    Error::Socket(format!("rsync: [{role}] read error: {}", sys_text(error)))
+}
+
+/// The error for a failed write (spec: output 14.6).
+pub(super) fn write_error(role: &str, error: &io::Error) -> Error {
+    Error::Socket(format!("rsync: [{role}] write error: {}", sys_text(error)))
 }
 
 /// Waits until `input` can be read (or has ended) or `output` can be written (or has failed), at most `time`. Returns

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::lean::Inlet;
+use super::inlet::Inlet;
 use super::out::Out;
 use super::port::Port;
 use super::trace::Tracer;

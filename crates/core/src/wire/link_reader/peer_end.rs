@@ -77,7 +77,7 @@ impl Reader {
                     self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
                 }
                 Feed::Lean(inlet) => {
-                    while inlet.read(&self.shared) {}
+                    while self.shared.read_into(inlet) {}
                     // The end is seen again by the read that comes to it.
                     self.arrived += inlet.take_all(&mut self.local, Vec::new()).0;
                 }
