@@ -506,6 +506,10 @@ class Run(Iterator[list[_Event]]):
     def next_batch(self, timeout: float) -> list[_Event] | None:
         """As iterating, but an empty list after *timeout* seconds without events, and None at the end. Errors:
         `ValueError` for a negative *timeout*."""
+    def run_here(self, on_events: Callable[[list[_Event]], object]) -> None:
+        """Run to the end in this thread, for a run that has not begun. *on_events* gets each event at once, from the
+        thread that emits it. Its first error cancels the run and is raised at the end. Signals are handled only by
+        other threads, and the time of ``--stop-at`` is not looked at."""
     def figures(self) -> Figures:
         """The live figures; may be called from any thread, as often as a display is drawn."""
     def answer_selection(self, chosen: Sequence[bool]) -> None:
@@ -623,10 +627,10 @@ class DirectoryCache:
     def abort(self, root: bytes) -> None:
         """The job has ended or is gone, and what it has changed is unknown. Errors: as `begin`."""
 
-def send(link: Link, plan: Plan, listings: DirectoryCache | None = None) -> Run:
+def send(link: Link, plan: Plan, listings: DirectoryCache | None = None, *, here: bool = False) -> Run:
     """Start as the sender. Consumes the link: its descriptors are closed when the transfer is over, even while Python
     still holds the object, because a child at the other end waits for that. *listings*: directories that are taken from
-    memory, where the plan allows it."""
+    memory, where the plan allows it. *here*: the run begins with `Run.run_here`, without a thread of its own."""
 
 def receive(link: Link, plan: Plan) -> Run:
     """Start as generator and receiver. Consumes the link as `send` does."""

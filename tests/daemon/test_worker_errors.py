@@ -45,7 +45,7 @@ PLACES = {
     "serve": ("tain.session.server", "serve", 1),
     "handshake": ("tain.session.handshake", "server_handshake", 1),
     "filters": ("tain.session.server", "receive_filters", 1),
-    "pump": ("tain.report.output", "pump", 1),
+    "run": ("tain.report.output", "run_here", 1),
 }
 
 

@@ -26,45 +26,47 @@ use link::Link;
 use plan::Plan;
 use run::{Deletions, Done, Item, Planned, Run, Skipped, Summary};
 
-/// Start `work` on a thread. `sender`: this side begins as the sender.
-fn start(
-    plan: &Plan,
-    sender: bool,
-    work: impl FnOnce(&Arc<CorePlan>, &Report) -> CoreSummary + Send + 'static,
-) -> PyResult<Run> {
+/// A run of `work`. `sender`: this side begins as the sender.
+fn run(plan: &Plan, sender: bool, work: impl FnOnce(&Arc<CorePlan>, &Report) -> CoreSummary + Send + 'static) -> Run {
     let plan = Arc::clone(&plan.inner);
     let report = Report::new(Arc::clone(&plan), sender);
-    Run::start(report, move |report| work(&plan, report))
+    Run::new(report, move |report| work(&plan, report))
 }
 
 /// Start as the sender over a link.
 #[pyfunction]
-#[pyo3(signature = (link, plan, listings=None))]
-fn send(link: Py<Link>, plan: &Plan, listings: Option<&DirectoryCache>) -> PyResult<Run> {
+#[pyo3(signature = (link, plan, listings=None, *, here=false))]
+fn send(link: Py<Link>, plan: &Plan, listings: Option<&DirectoryCache>, here: bool) -> PyResult<Run> {
     let listings = listings.map(|cache| Arc::clone(&cache.inner));
-    start(plan, true, move |plan, report| {
+    let run = run(plan, true, move |plan, report| {
         remote::send(&mut link.get().lock(), plan, report, listings.as_ref())
-    })
+    });
+    if here {
+        Ok(run)
+    } else {
+        run.start()
+    }
 }
 
 /// Start as generator and receiver over a link.
 #[pyfunction]
 fn receive(link: Py<Link>, plan: &Plan) -> PyResult<Run> {
-    start(plan, false, move |plan, report| {
+    run(plan, false, move |plan, report| {
         remote::receive(&mut link.get().lock(), plan, report)
     })
+    .start()
 }
 
 /// Start a local copy.
 #[pyfunction]
 fn copy_local(plan: &Plan) -> PyResult<Run> {
-    start(plan, true, local::copy)
+    run(plan, true, local::copy).start()
 }
 
 /// List the sources of a plan.
 #[pyfunction]
 fn list_sources(plan: &Plan) -> PyResult<Run> {
-    start(plan, true, local::enumerate)
+    run(plan, true, local::enumerate).start()
 }
 
 /// Open `/proc` and load the local time zone, which a chroot will hide.

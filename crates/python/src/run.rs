@@ -292,14 +292,18 @@ fn event(py: Python<'_>, event: &Event) -> PyResult<(Py<PyString>, Py<PyAny>)> {
 pub struct Run {
     report: Report,
     outcome: Arc<Mutex<Option<CoreSummary>>>,
+    /// What has not begun.
+    work: Mutex<Option<Work>>,
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
 impl Run {
-    /// Start `work` in a thread.
-    pub fn start(report: Report, work: impl FnOnce(&Report) -> CoreSummary + Send + 'static) -> PyResult<Self> {
+    /// A run that begins with [`Run::start`] or [`Run::run_here`].
+    pub fn new(report: Report, work: impl FnOnce(&Report) -> CoreSummary + Send + 'static) -> Self {
         let outcome = Arc::new(Mutex::new(None));
         let (slot, handle) = (Arc::clone(&outcome), report.clone());
-        std::thread::Builder::new().name("transfer".into()).spawn(move || {
+        let work = move || {
             let summary =
                 std::panic::catch_unwind(AssertUnwindSafe(|| work(&handle))).unwrap_or_else(|_| CoreSummary {
                     code: 15,
@@ -309,8 +313,24 @@ impl Run {
                 });
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary);
             handle.finish();
-        })?;
-        Ok(Self { report, outcome })
+        };
+        Self {
+            report,
+            outcome,
+            work: Mutex::new(Some(Box::new(work))),
+        }
+    }
+
+    fn take_work(&self) -> Option<Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Begin in a thread of its own.
+    pub fn start(self) -> PyResult<Self> {
+        if let Some(work) = self.take_work() {
+            std::thread::Builder::new().name("transfer".into()).spawn(work)?;
+        }
+        Ok(self)
     }
 
     /// The next events; `None` at the end, and an empty batch after `timeout`.
@@ -347,6 +367,22 @@ impl Run {
     fn next_batch(&self, py: Python<'_>, timeout: f64) -> PyResult<Option<Batch>> {
         let timeout = Duration::try_from_secs_f64(timeout).map_err(|e| PyValueError::new_err(e.to_string()))?;
         self.batch(py, Some(timeout))
+    }
+
+    fn run_here(&self, py: Python<'_>, on_events: Py<PyAny>) -> PyResult<()> {
+        let Some(work) = self.take_work() else { return Ok(()) };
+        let failure = Arc::new(Mutex::new(None));
+        let (report, slot) = (self.report.clone(), Arc::clone(&failure));
+        self.report.set_sink(Arc::new(move |emitted| {
+            let result = Python::attach(|py| on_events.call1(py, (vec![event(py, &emitted)?],)).map(|_| ()));
+            if let Err(error) = result {
+                slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                report.cancel(20);
+            }
+        }));
+        py.detach(work);
+        let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.map_or(Ok(()), Err)
     }
 
     fn figures(&self, py: Python<'_>) -> Figures {

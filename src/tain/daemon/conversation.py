@@ -43,24 +43,44 @@ class Conversation:
         """Set the deadline of all further reads and writes, *seconds* from now; None removes it."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
+    def _left(self) -> float:
+        """Seconds until the deadline; there must be one. Errors: `DeadlineError` when it is over."""
+        assert self._deadline is not None
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineError
+        return left
+
     def _wait(self, fd: int, event: int) -> None:
         if self._deadline is None:
             return
-        left = self._deadline - time.monotonic()
         poll = select.poll()
+        left = self._left()
         poll.register(fd, event)
-        if left <= 0 or not poll.poll(left * 1000):
+        if not poll.poll(left * 1000):
             raise DeadlineError
+
+    def _peek(self, sock: socket.socket, limit: int) -> bytes:
+        """1 to *limit* bytes that have arrived, and stay there. Empty at the end of the stream."""
+        if self._deadline is None:
+            return sock.recv(limit, _PEEK)
+        while True:
+            self._left()
+            try:
+                # Most often they are there, and need no wait.
+                return sock.recv(limit, _PEEK | _DONTWAIT)
+            except BlockingIOError:
+                self._wait(self.read_fd, select.POLLIN)
 
     # ---- reading
 
     def _some(self, limit: int, stop: bytes) -> bytes:
         """1 to *limit* bytes, none after the first *stop*. Empty at the end of the stream."""
-        self._wait(self.read_fd, select.POLLIN)
         try:
             if self.sock is None:
+                self._wait(self.read_fd, select.POLLIN)
                 return os.read(self.read_fd, 1)
-            seen = self.sock.recv(limit, _PEEK)
+            seen = self._peek(self.sock, limit)
             at = seen.find(stop)
             return self.sock.recv(at + 1 if at >= 0 else len(seen)) if seen else b""
         except ConnectionError:
@@ -138,11 +158,11 @@ class Conversation:
 
     def _list_part(self, stop: bytes, inside: bool) -> bytes:
         """The arrived bytes of a list, none after its end. *inside*: a word has begun, which a stop ends."""
-        self._wait(self.read_fd, select.POLLIN)
         try:
             if self.sock is None:
+                self._wait(self.read_fd, select.POLLIN)
                 return os.read(self.read_fd, 1)
-            seen = self.sock.recv(65536, _PEEK)
+            seen = self._peek(self.sock, 65536)
             length = len(seen)
             if seen.startswith(stop) and not inside:
                 length = 1
@@ -194,4 +214,5 @@ class Conversation:
 
 # Numbers of <sys/socket.h>, the same on every Linux. Importing `socket` would slow the start over a remote shell.
 _PEEK = 2
+_DONTWAIT = 0x40
 _SHUT_WR = 1

@@ -53,7 +53,8 @@ class Door:
         self.log = log
         self.options = options
         self.process = _Shared(loaded=True)
-        self.lookups = Threads()
+        self._threads = threads.Pool()
+        self.lookups = Threads(self._threads)
         self.is_root = os.geteuid() == 0
         self._chroot: str | None = None
         self._active = 0
@@ -85,7 +86,7 @@ class Door:
             with self._lock:
                 self._active += 1
             try:
-                threads.start(self._greet, message)
+                self._threads.start(self._greet, message)
             except RuntimeError:
                 # No room for a thread.
                 self._end(message, -1)

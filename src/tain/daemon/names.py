@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from tain.daemon.threads import Pool
+
 UNKNOWN = b"UNKNOWN"
 #: The address of a peer at the other end of a unix socket.
 LOCAL_ADDRESS = "localhost"
@@ -270,10 +272,12 @@ class Threads:
     #: Most look-ups at a time; others wait, within their time limit.
     LIMIT = 32
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool) -> None:
+        """*pool* has the threads."""
         import threading
 
         self._free = threading.Semaphore(self.LIMIT)
+        self._pool = pool
 
     def close(self) -> None:
         """Nothing: the threads are there for all connections."""
@@ -289,12 +293,12 @@ class Threads:
         answered = _thread.allocate_lock()
         answered.acquire()
 
-        def look() -> None:
+        def look(name: str) -> None:
             try:
-                answers.append(function(argument))
+                answers.append(function(name))
             finally:
                 self._free.release()
                 answered.release()
 
-        _thread.start_new_thread(look, ())
+        self._pool.start(look, argument)
         return answers[0] if answered.acquire(timeout=max(0.0, end - time.monotonic())) and answers else None

@@ -33,7 +33,7 @@ class Request:
         for term in refused.unmatched:
             log.error(f'No match for refuse-options string "{term}"')
         self.asked = asked
-        self.options, self.refusal = understand(asked.options, refused)
+        self.options, self.refusal = _remembered(asked.options, refused)
         for name in ("read_batch", "write_batch"):
             if getattr(self.options, name) is not None:
                 log.error(f"ignoring --{name.replace('_', '-')} option sent to server")
@@ -75,6 +75,38 @@ def refused_by(text: bytes, *, charset: bool) -> Refusals:
         if len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.clear()
         _KNOWN[text, charset] = found
+    return found
+
+
+#: What `understand` has found for words without a fault, by the words and what is refused: the clients of a mirror have
+#: few command lines.
+_UNDERSTOOD: dict[tuple[Refusals, bytes], ResolvedOptions] = {}
+_MOST_UNDERSTOOD = 64
+#: Bytes of the words of one request that are remembered.
+_LONGEST = 1024
+
+
+def _remembered(words: list[bytes], refused: Refusals) -> tuple[ResolvedOptions, TainError | None]:
+    """As `understand`."""
+    key = refused, b"\0".join(words)
+    options = _UNDERSTOOD.get(key)
+    if options is not None:
+        return _copy(options), None
+    options, refusal = understand(words, refused)
+    # A time of the day has another meaning for each request.
+    if refusal is None and not options.stop_at and len(key[1]) <= _LONGEST:
+        if len(_UNDERSTOOD) >= _MOST_UNDERSTOOD:
+            _UNDERSTOOD.clear()
+        _UNDERSTOOD[key] = _copy(options)
+    return options, refusal
+
+
+def _copy(options: ResolvedOptions) -> ResolvedOptions:
+    """The same options, which a connection may change without changing those of another."""
+    found = ResolvedOptions()
+    own = vars(found)
+    for name, value in vars(options).items():
+        own[name] = value.copy() if isinstance(value, (list, dict)) else value
     return found
 
 

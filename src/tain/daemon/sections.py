@@ -108,6 +108,9 @@ _ONE_COMPONENT = frozenset(
 )  # fmt: skip
 
 
+_PATHS = frozenset(row.name for row in PARAMETERS.values() if row.kind == PATH)
+
+
 class Section:
     """The values of one module, or of the global section. A text is expanded at each call of `text`."""
 
@@ -142,7 +145,7 @@ class Section:
         Errors: `UnsafeExpansionError`, `ExpansionOverflowError`.
         """
         value = self.variables.expand(self.raw(name), one_component=name in _ONE_COMPONENT)
-        return strip_slashes(value) if PARAMETERS[key(name.encode())].kind == PATH else value
+        return strip_slashes(value) if name in _PATHS else value
 
     def number(self, name: str) -> int:
         value = self.values[name]
@@ -200,8 +203,11 @@ class Config:
         return None
 
 
+_DEFAULTS: dict[str, Value] = {row.name: row.default for row in PARAMETERS.values()}
+
+
 def defaults() -> dict[str, Value]:
-    return {row.name: row.default for row in PARAMETERS.values()}
+    return _DEFAULTS.copy()
 
 
 def strip_slashes(path: bytes) -> bytes:

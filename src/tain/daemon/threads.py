@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: Bytes reserved for the stack of a thread; a connection touches 8 to 16 KiB of them.
-_STACK = 256 << 10
+#: Bytes reserved for the stack of a thread, which also runs the engine; a connection touches 8 to 30 KiB of them.
+_STACK = 1 << 20
 
 
 def prepare(name: bytes) -> None:
@@ -36,6 +36,53 @@ def lock() -> _thread.LockType:
 def start(function: Callable[[Any], None], argument: Any) -> None:
     """Start a thread. Errors: `RuntimeError` when the system has no room for it."""
     _thread.start_new_thread(function, (argument,))
+
+
+class _Idle:
+    """A thread that waits for work."""
+
+    __slots__ = ("ready", "work")
+
+    def __init__(self) -> None:
+        self.ready = _thread.allocate_lock()
+        self.ready.acquire()
+        self.work: tuple[Callable[[Any], None], Any] | None = None
+
+    def do(self) -> None:
+        """Do the work and forget it: the thread may wait for long, and nothing of it may live on."""
+        work, self.work = self.work, None
+        if work is not None:
+            work[0](work[1])
+
+
+class Pool:
+    """Threads for short work, as many as there is work. A few stay for the next one: to start and end a thread costs
+    more than the system calls of a greeting."""
+
+    #: Most threads that wait.
+    MOST_IDLE = 4
+
+    def __init__(self) -> None:
+        self._idle: list[_Idle] = []
+
+    def start(self, function: Callable[[Any], None], argument: Any) -> None:
+        """Call *function* in a thread. Errors: `RuntimeError` when the system has no room for one."""
+        try:
+            idle = self._idle.pop()
+        except IndexError:
+            _thread.start_new_thread(self._run, (function, argument))
+            return
+        idle.work = function, argument
+        idle.ready.release()
+
+    def _run(self, function: Callable[[Any], None], argument: Any) -> None:
+        function(argument)
+        del function, argument
+        idle = _Idle()
+        while len(self._idle) < self.MOST_IDLE:
+            self._idle.append(idle)
+            idle.ready.acquire()
+            idle.do()
 
 
 def place_of(error: BaseException) -> str:

@@ -93,6 +93,7 @@ class Worker:
         self.syslog: _socket.socket | None = None
         self.sessions: dict[int, _Session] = {}
         self._lock = threads.lock()
+        self._threads = threads.Pool()
         self.listings: DirectoryCache | None = None
         self._answers = Answers(self.first.section, None)
         self._draining = self._gone = self._asked = False
@@ -203,7 +204,7 @@ class Worker:
             self.sessions[number] = _Session(_socket.socket(fileno=parcel.sock))
             self._served += 1
             try:
-                threads.start(self._serve, (number, parcel))
+                self._threads.start(self._serve, (number, parcel))
             except RuntimeError:
                 # No room for a thread.
                 self._finish(number, parcel, -1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from tain._core import Summary
+    from tain._core import Run, Summary
     from tain._core import _Event as Event
     from tain.report.logfile import LogFile
 
@@ -264,6 +264,12 @@ def pump(transfer: Running, out: Output, on_events: Callable[[list[Event]], None
         for _ in transfer:
             pass
         raise
+    return transfer.summary
+
+
+def run_here(transfer: Run, out: Output) -> Summary:
+    """Run a transfer that has not begun in this thread, and write its output; returns its summary."""
+    transfer.run_here(out.events)
     return transfer.summary
 
 

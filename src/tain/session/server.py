@@ -227,10 +227,15 @@ class _Server:
             extra = {**(extra or {}), "events": ("planned",)}
         fields = plan_fields(options, agreed, twin=self.local, env=self.env, rules=rules, extra=extra)
         plan = _core.Plan(**fields)
-        transfer = _core.send(link, plan, self.listings) if options.sender else _core.receive(link, plan)
+        # A process of many connections has other threads that handle signals, so each can do with one.
+        here = self.daemon is not None and not self.env.own_process and not fields.get("stop_at")
+        transfer = _core.send(link, plan, self.listings, here=here) if options.sender else _core.receive(link, plan)
         self.env.transfer = transfer
         try:
-            summary = output.pump(transfer, self.out, self._decide(transfer) if asked else None)
+            if here and options.sender:
+                summary = output.run_here(transfer, self.out)
+            else:
+                summary = output.pump(transfer, self.out, self._decide(transfer) if asked else None)
         finally:
             self.env.transfer = None
         text = summary.error.encode("utf-8", "surrogateescape") + b"\n" if summary.error else b""

@@ -1,7 +1,7 @@
 //! The queue between the roles, which emit events from several threads, and the caller, who takes them in batches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lock;
@@ -65,6 +65,9 @@ impl Queue {
     }
 }
 
+/// Takes events at once, from the thread that emits them.
+pub type Sink = dyn Fn(Event) + Send + Sync;
+
 /// All events of a transfer, in order.
 #[derive(Default)]
 pub(super) struct Events {
@@ -79,6 +82,9 @@ pub(super) struct Events {
     sequenced: AtomicBool,
     /// Log lines and items that wait for files in the hands of workers.
     sequence: Mutex<Sequence>,
+    /// The caller runs the roles in its own thread, so nothing is queued.
+    has_sink: AtomicBool,
+    sink: Mutex<Option<Arc<Sink>>>,
 }
 
 impl Events {
@@ -91,6 +97,19 @@ impl Events {
             }),
             ..Self::default()
         }
+    }
+
+    /// Gives all further events to `sink` at once, until [`Events::finish`].
+    pub(super) fn set_sink(&self, sink: Arc<Sink>) {
+        *lock(&self.sink) = Some(sink);
+        self.has_sink.store(true, Ordering::Release);
+    }
+
+    fn sink(&self) -> Option<Arc<Sink>> {
+        if !self.has_sink.load(Ordering::Acquire) {
+            return None;
+        }
+        lock(&self.sink).clone()
     }
 
     /// The queue with room for more events; waits while the caller has too much to take. `None` if nobody takes events.
@@ -146,6 +165,11 @@ impl Events {
     /// Add a line of JSON, which `write` appends. Lines that follow each other share a buffer: one of its own for each
     /// would cost an allocation and a copy.
     pub(super) fn push_json(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(sink) = self.sink() {
+            let mut lines = Vec::new();
+            write(&mut lines);
+            return sink(Event::Json(lines));
+        }
         let Some(mut queue) = self.room() else {
             return;
         };
@@ -163,6 +187,9 @@ impl Events {
 
     /// Add an event; waits while the caller has too much to take.
     pub(super) fn push(&self, event: Event) {
+        if let Some(sink) = self.sink() {
+            return sink(event);
+        }
         if let Event::Json(line) = event {
             return self.push_json(|lines| lines.extend_from_slice(&line));
         }
@@ -225,6 +252,8 @@ impl Events {
 
     /// No more events will come.
     pub(super) fn finish(&self) {
+        // It may hold what holds this queue.
+        lock(&self.sink).take();
         lock(&self.queue).finished = true;
         self.arrived.notify_all();
         self.taken.notify_all();

@@ -43,6 +43,8 @@ use screen::Screen;
 use tally::Tally;
 use voice::Voice;
 
+pub use events::Sink;
+
 pub use escape::{escape_line, escape_log, escape_text, name_text, sys_line};
 
 /// Most bytes of a text that are sent in one message; the limit is 5120 (spec: protocol 3.2).
@@ -291,6 +293,12 @@ impl Report {
     pub fn take(&self, patience: Duration) -> Option<Vec<Event>> {
         self.stop_in_time();
         self.shared.events.take(patience)
+    }
+
+    /// Give all further events to `sink` at once instead of keeping them for [`Report::take`]: for a caller that runs the
+    /// roles in its own thread. The sink is called by the thread that emits the event, and is dropped by [`Report::finish`].
+    pub fn set_sink(&self, sink: Arc<Sink>) {
+        self.shared.events.set_sink(sink);
     }
 
     /// Wait until the caller has written all events so far, but not longer than `limit`.

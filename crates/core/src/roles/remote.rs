@@ -60,7 +60,12 @@ fn run_sender(link: &mut Link, plan: &Arc<Plan>, report: &Report, listings: Opti
     link.control().set_role(Role::Sender.name());
     report.set_cancel_flag(link.control().cancel_flag());
     report.connect(&link.control());
-    let (reader, writer) = link.split()?;
+    // A daemon has many clients, and threads of each cost more than they gain.
+    let (reader, writer) = if plan.place.is_daemon() {
+        link.split_lean()?
+    } else {
+        link.split()?
+    };
     if plan.place.is_server() {
         report.set_writer(writer.clone());
     }

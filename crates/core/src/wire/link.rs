@@ -1,7 +1,8 @@
-//! A connection: first raw and blocking, for the handshake; then split into a [`Reader`] and a [`Writer`] with a thread
-//! each (spec: protocol 3).
+//! A connection: first raw and blocking, for the handshake; then split into a [`Reader`] and a [`Writer`], with a thread
+//! each or without (spec: protocol 3).
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use rustix::event::PollFlags;
 
 use super::frames::Tag;
 use super::ints::Source;
-use super::link_writer::write_error;
-use super::port::Port;
+use super::lean;
+use super::port::{write_error, Port};
 use super::shared::{counted, lock, Shared, TICK};
 use crate::error::{bail, Error, Result};
 
@@ -197,6 +198,25 @@ impl Link {
         let writer = Writer::start(self.shared.clone(), port)?;
         reader.start_thread()?;
         Ok((reader, writer))
+    }
+
+    /// As [`split`](Self::split), without threads where that is possible: the halves read and write by themselves when they
+    /// are used. For a sender; a limit of the bandwidth needs a thread.
+    pub fn split_lean(&mut self) -> Result<(Reader, Writer)> {
+        let never_blocks = self.out_port.as_ref().is_some_and(|port| port.never_blocks());
+        let limited = self.shared.bwlimit.load(Ordering::Relaxed) != 0;
+        if !never_blocks || limited || lean::keep(&self.shared).is_err() {
+            return self.split();
+        }
+        self.flush()?;
+        self.reader()?;
+        self.start_counting();
+        let (Some(mut reader), Some(port)) = (self.reader.take(), self.out_port.take()) else {
+            bail!(Ipc; "the connection has been handed over to a transfer");
+        };
+        port.widen();
+        reader.make_lean();
+        Ok((reader, Writer::lean(self.shared.clone(), port)))
     }
 
     /// Ends a connection whose peer may still be writing: closes the sending side of a socket, then reads and discards at

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::frames::{self, Message, Tag, HEADER_LEN};
+use super::inlet::{Chunk, End, Inlet, MAX_QUEUED};
 use super::ints::Source;
-use super::port::{Port, Wake};
-use super::read_ahead::{self, read_error, Ahead, Chunk, End, Shelf, BUFFER, HAND_OVER, MAX_QUEUED};
+use super::port::{read_error, Port, Wake};
+use super::read_ahead::{self, Ahead, Shelf, BUFFER, HAND_OVER};
 use super::record::Record;
 use super::shared::{counted, lock, Control, Shared, TICK};
 use super::trace::{Tracer, Way};
@@ -38,6 +39,7 @@ enum Feed {
         wake: Arc<Wake>,
         thread: Option<JoinHandle<()>>,
     },
+    Lean(Arc<Inlet>),
 }
 
 /// What [`Reader::step`] found.
@@ -132,6 +134,16 @@ impl Reader {
             thread: Some(thread),
         };
         Ok(())
+    }
+
+    /// Reads without a thread, while this side waits; see [`lean`](super::lean).
+    pub(super) fn make_lean(&mut self) {
+        if let Feed::Direct(port) = &self.feed {
+            port.widen();
+            let inlet = Arc::new(Inlet::new(port.clone()));
+            let _ = self.shared.inlet.set(Arc::downgrade(&inlet));
+            self.feed = Feed::Lean(inlet);
+        }
     }
 
     /// The data of this side is put by another thread, which flushes it when it waits: reading flushes messages only.
@@ -269,6 +281,25 @@ impl Reader {
                 None => {}
             }
             match &self.feed {
+                Feed::Lean(inlet) => {
+                    let used = std::mem::take(&mut self.cur);
+                    let (n, end) = inlet.take_all(&mut self.local, used);
+                    (self.pos, self.end) = (0, 0);
+                    self.arrived += n;
+                    if n > 0 || end.is_some() {
+                        // Data that waited is activity too: a silence begins now.
+                        self.shared.mark_in(0);
+                        self.finished = end;
+                    } else if !self.shared.read_into(inlet) {
+                        if !block {
+                            return Ok(Step::Nothing);
+                        }
+                        // The peer may be waiting for what we have not written yet.
+                        self.shared.flush_before_wait();
+                        self.shared.check()?;
+                        self.shared.exchange(TICK);
+                    }
+                }
                 Feed::Direct(port) => {
                     let port = port.clone();
                     if !self.read_ahead() && self.finished.is_none() {

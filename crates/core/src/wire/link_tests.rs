@@ -1,4 +1,4 @@
-//! Tests of the connection over socket pairs and pipes.
+//! Tests of the connection over socket pairs and pipes. They run twice: with threads, and without.
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -10,12 +10,21 @@ use std::time::{Duration, Instant};
 use super::frames::{header, Message, Tag, KEEP_ALIVE};
 use super::ints::Source;
 use super::link::{Link, LinkOptions, Reader, Writer};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 fn options() -> LinkOptions {
     LinkOptions {
         role: "sender".into(),
         ..LinkOptions::default()
+    }
+}
+
+/// The two halves, without threads in the second run.
+fn split(link: &mut Link) -> Result<(Reader, Writer)> {
+    if module_path!().ends_with("lean_link_tests") {
+        link.split_lean()
+    } else {
+        link.split()
     }
 }
 
@@ -31,7 +40,7 @@ fn framed(options: LinkOptions) -> (Reader, Writer, UnixStream) {
     let (mut link, peer) = raw(options);
     link.start_mux_in();
     link.start_mux_out();
-    let (reader, writer) = link.split().unwrap();
+    let (reader, writer) = split(&mut link).unwrap();
     (reader, writer, peer)
 }
 
@@ -135,7 +144,7 @@ fn handshake_bytes_are_not_counted() {
     assert_eq!(link.bytes(8).unwrap(), b"12345678");
     link.start_mux_in();
     link.write(&[0; 4]).unwrap();
-    let (mut reader, writer) = link.split().unwrap();
+    let (mut reader, writer) = split(&mut link).unwrap();
     // Closing with unread bytes would be a reset.
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(
@@ -229,7 +238,7 @@ fn framing_can_be_switched_within_buffered_bytes() {
     let (mut link, mut peer) = raw(options());
     peer.write_all(&[b"ab", &frame(Tag::Data, b"cd")[..], b"raw", &frame(Tag::Data, b"ef")].concat())
         .unwrap();
-    let (mut reader, _writer) = link.split().unwrap();
+    let (mut reader, _writer) = split(&mut link).unwrap();
     assert_eq!(reader.bytes(2).unwrap(), b"ab");
     reader.start_mux();
     assert_eq!(reader.bytes(2).unwrap(), b"cd");
@@ -309,7 +318,7 @@ fn deferred_data_goes_out_after_its_time_or_with_other_data() {
 #[test]
 fn unframed_streams_take_no_messages() {
     let (mut link, mut peer) = raw(options());
-    let (_reader, writer) = link.split().unwrap();
+    let (_reader, writer) = split(&mut link).unwrap();
     assert!(!writer.msg(Tag::Info, b"hi").unwrap());
     writer.put(b"raw").unwrap();
     writer.start_mux();
@@ -334,7 +343,7 @@ fn both_ways(a: Link, b: Link) {
         std::thread::spawn(move || {
             link.start_mux_in();
             link.start_mux_out();
-            let (mut reader, writer) = link.split().unwrap();
+            let (mut reader, writer) = split(&mut link).unwrap();
             let out = writer.clone();
             let putting = std::thread::spawn(move || {
                 let mut sent = 0;
@@ -616,7 +625,7 @@ fn speed() {
         let mut link = Link::new(s.try_clone().unwrap().into(), s.into(), options());
         link.start_mux_in();
         link.start_mux_out();
-        link.split().unwrap()
+        split(&mut link).unwrap()
     };
     let (mut r1, w1) = split(a);
     let (mut r2, w2) = split(b);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::frames::{self, Tag, MAX_PAYLOAD};
-use super::out::{Out, FRAME_TARGET, LINGER, PACE};
-use super::port::{Port, Wake};
+use super::out::{Out, LINGER, MAX_SLICES, MAX_UNWRITTEN, PACE};
+use super::port::{write_error, Port, Wake};
 use super::shared::{counted, lock, Control, Shared};
 use super::throttle::Throttle;
 use super::trace::{Tracer, Way};
@@ -22,13 +22,12 @@ const MAX_PENDING: usize = 1024 * 1024;
 const OWN_FRAME: usize = 32 * 1024;
 /// How much the writer takes at a time, so that waiting callers can go on early.
 const BATCH: usize = 256 * 1024;
-/// Most pieces of one `writev`.
-const MAX_SLICES: usize = 64;
 
 /// Ends the thread when the last [`Writer`] is gone.
 struct Handle {
     shared: Arc<Shared>,
-    wake: Arc<Wake>,
+    /// Wakes the thread, if there is one.
+    wake: Option<Arc<Wake>>,
     port: Arc<Port>,
 }
 
@@ -36,9 +35,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let mut out = lock(&self.shared.out);
         out.abandoned = true;
+        let Some(wake) = &self.wake else {
+            out.seal();
+            return self.shared.write_now(&mut out);
+        };
         self.shared.out_work.notify_all();
         drop(out);
-        self.wake.set();
+        wake.set();
     }
 }
 
@@ -63,12 +66,29 @@ impl Writer {
         if port.never_blocks() {
             let _ = shared.direct.set(Arc::downgrade(&port));
         }
+        let wake = Some(wake);
         Ok(Self(Arc::new(Handle { shared, wake, port })))
+    }
+
+    /// A writer without a thread; see [`lean`](super::lean).
+    pub(super) fn lean(shared: Arc<Shared>, port: Arc<Port>) -> Self {
+        let _ = shared.direct.set(Arc::downgrade(&port));
+        let wake = None;
+        Self(Arc::new(Handle { shared, wake, port }))
+    }
+
+    /// Bytes that may be unwritten before callers wait.
+    fn most_pending(&self) -> usize {
+        match self.0.wake {
+            Some(_) => MAX_PENDING,
+            None => MAX_UNWRITTEN,
+        }
     }
 
     /// Waits for room. `Err` when the connection is broken, cancelled or timed out.
     fn room(&self) -> Result<MutexGuard<'_, Out>> {
         let shared = &self.0.shared;
+        let most = self.most_pending();
         let mut out = lock(&shared.out);
         loop {
             if let Some(error) = &out.error {
@@ -77,11 +97,11 @@ impl Writer {
             if out.finishing {
                 bail!(Socket; "rsync: [{}] write after the end", shared.role());
             }
-            if out.pending() <= MAX_PENDING {
+            if out.pending() <= most {
                 return Ok(out);
             }
             out = shared.wait_room(out);
-            if out.error.is_none() && out.pending() > MAX_PENDING {
+            if out.error.is_none() && out.pending() > most {
                 drop(out);
                 shared.check()?;
                 out = lock(&shared.out);
@@ -89,13 +109,19 @@ impl Writer {
         }
     }
 
-    /// Wakes the writer thread if there is something for it to do.
+    /// Wakes the writer thread if there is something for it to do. Without a thread, writes what is complete.
     fn wake_thread(&self, mut out: MutexGuard<'_, Out>) {
         let mut has_work = !out.sealed.is_empty();
         if !out.open.is_empty() && out.due.is_none() {
             let due = Instant::now() + if out.deferred { PACE } else { LINGER };
             out.due = Some(due);
             has_work |= out.writer_wakes.is_none_or(|at| at > due);
+        }
+        if self.0.shared.is_lean() {
+            if out.flush {
+                out.seal();
+            }
+            return self.0.shared.write_now(&mut out);
         }
         if out.writer_waits && has_work {
             out.writer_waits = false;
@@ -109,6 +135,9 @@ impl Writer {
     /// stream of small items would otherwise pay for two switches of threads with each buffer.
     fn write_directly(&self, out: &mut Out) {
         let shared = &self.0.shared;
+        if shared.is_lean() {
+            return shared.write_now(out);
+        }
         if !out.writer_waits || out.sealed.len() != 1 {
             return;
         }
@@ -137,7 +166,7 @@ impl Writer {
         while !data.is_empty() {
             let mut out = self.room()?;
             out.end_deferral();
-            while !data.is_empty() && out.pending() <= MAX_PENDING {
+            while !data.is_empty() && out.pending() <= self.most_pending() {
                 data = out.put_some(data);
                 self.write_directly(&mut out);
             }
@@ -264,7 +293,15 @@ impl Writer {
         out.finishing = true;
         out.writer_waits = false;
         shared.out_work.notify_one();
-        while !out.done {
+        loop {
+            if shared.is_lean() {
+                out.seal();
+                shared.write_now(&mut out);
+                out.done |= out.sealed.is_empty();
+            }
+            if out.done {
+                break;
+            }
             out = shared.wait_room(out);
             if !out.done {
                 drop(out);
@@ -289,11 +326,6 @@ impl Writer {
     }
 }
 
-/// The error for a failed write (spec: output 14.6).
-pub(super) fn write_error(role: &str, error: &io::Error) -> Error {
-    Error::Socket(format!("rsync: [{role}] write error: {}", sys_text(error)))
-}
-
 /// The writer thread.
 fn run(shared: &Shared, port: &Port, wake: &Wake) {
     let mut throttle = Throttle::new();
@@ -302,12 +334,9 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
     loop {
         let mut out = lock(&shared.out);
         // After a write: waiting callers may go on.
-        for mut done in batch.drain(..) {
+        for done in batch.drain(..) {
             out.sealed_len -= done.len();
-            if out.pool.len() < 4 && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&done.capacity()) {
-                done.clear();
-                out.pool.push(done);
-            }
+            out.reuse(done);
         }
         if out.callers_wait > 0 {
             shared.out_room.notify_all();
@@ -373,11 +402,7 @@ fn run(shared: &Shared, port: &Port, wake: &Wake) {
     }
     let mut out = lock(&shared.out);
     if let Err(error) = result {
-        out.error = Some(write_error(&shared.role(), &error));
-        out.sealed.clear();
-        out.sealed_len = 0;
-        out.open = Vec::new();
-        out.frame_at = None;
+        out.fail(write_error(&shared.role(), &error));
     }
     out.done = true;
     shared.out_room.notify_all();

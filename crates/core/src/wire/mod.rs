@@ -2,8 +2,14 @@
 
 mod delivery;
 pub mod frames;
+mod inlet;
 pub mod ints;
 pub mod item;
+mod lean;
+#[cfg(test)]
+#[path = "link_tests.rs"]
+#[expect(clippy::duplicate_mod, reason = "a link without threads passes the same tests")]
+mod lean_link_tests;
 pub(crate) mod link;
 mod link_reader;
 #[cfg(test)]

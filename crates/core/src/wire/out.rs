@@ -11,6 +11,11 @@ use crate::error::Error;
 /// A buffer of this size is handed to the writer thread at once.
 pub(super) const FRAME_TARGET: usize = 32 * 1024;
 
+/// Without threads, callers wait while more than this is unwritten: what a slow client may hold of this process's memory.
+pub(super) const MAX_UNWRITTEN: usize = 128 * 1024;
+/// Most pieces of one `writev`.
+pub(super) const MAX_SLICES: usize = 64;
+
 /// How long a part-filled frame may wait for more data. A side that waits for the peer flushes first; this is for a side
 /// that works on without writing. 3.5.0 waits without a limit, and users see its messages overtake the data that it
 /// still holds. A time near a time slice of the scheduler would make the order of lines depend on the load of the
@@ -79,6 +84,39 @@ impl Out {
     pub(super) fn discard(&mut self) {
         self.seal();
         self.sealed_len -= self.sealed.drain(..).map(|buffer| buffer.len()).sum::<usize>();
+    }
+
+    /// The first `n` bytes of what is sealed are written.
+    pub(super) fn wrote(&mut self, mut n: usize) {
+        self.sealed_len -= n;
+        while let Some(first) = self.sealed.front_mut() {
+            if n < first.len() {
+                first.drain(..n);
+                return;
+            }
+            n -= first.len();
+            if let Some(done) = self.sealed.pop_front() {
+                self.reuse(done);
+            }
+        }
+    }
+
+    /// Keeps a written buffer for later data, unless there are enough or it has an unusual size.
+    pub(super) fn reuse(&mut self, mut buffer: Vec<u8>) {
+        if self.pool.len() < 4 && (FRAME_TARGET / 2..=4 * FRAME_TARGET).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.pool.push(buffer);
+        }
+    }
+
+    /// Nothing more can be written.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.error = Some(error);
+        self.sealed.clear();
+        self.sealed_len = 0;
+        self.open = Vec::new();
+        self.frame_at = None;
+        self.done = true;
     }
 
     pub(super) fn pending(&self) -> usize {

@@ -9,6 +9,8 @@ use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
+use crate::error::{sys_text, Error};
+
 /// Wanted capacity of a pipe: four times the usual one saves most of the switches between the two ends.
 const PIPE_SIZE: usize = 256 * 1024;
 
@@ -153,6 +155,37 @@ impl Drop for Port {
             let _ = rustix::fs::fcntl_setfl(&self.fd, flags);
         }
     }
+}
+
+/// The error for a failed read (spec: output 14.6).
+pub(super) fn read_error(role: &str, error: &io::Error) -> Error {
+    Error::Socket(format!("rsync: [{role}] read error: {}", sys_text(error)))
+}
+
+/// The error for a failed write (spec: output 14.6).
+pub(super) fn write_error(role: &str, error: &io::Error) -> Error {
+    Error::Socket(format!("rsync: [{role}] write error: {}", sys_text(error)))
+}
+
+/// Waits until `input` can be read (or has ended) or `output` can be written (or has failed), at most `time`. Returns
+/// whether each of them can.
+pub(super) fn wait_both(input: Option<&Port>, output: Option<&Port>, time: Duration) -> io::Result<(bool, bool)> {
+    let time = Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    let mut fds = Vec::with_capacity(2);
+    fds.extend(input.map(|port| PollFd::new(&port.fd, PollFlags::IN)));
+    fds.extend(output.map(|port| PollFd::new(&port.fd, PollFlags::OUT)));
+    match rustix::event::poll(&mut fds, Some(&time)) {
+        Ok(_) => {}
+        Err(Errno::INTR) => return Ok((false, false)),
+        Err(errno) => return Err(errno.into()),
+    }
+    let happened = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
+    let readable = input.is_some() && happened(fds.first());
+    let writable = output.is_some() && happened(fds.last());
+    Ok((readable, writable))
 }
 
 /// Wakes a thread in [`Port::wait`].

@@ -1,7 +1,6 @@
 //! The thread that reads ahead, and the queue between it and the [`Reader`](super::link_reader::Reader).
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,32 +8,17 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use super::frames::{self, Tag, HEADER_LEN};
-use super::port::{Port, Wake};
+use super::inlet::{Chunk, End, MAX_QUEUED};
+use super::port::{read_error, Port, Wake};
 use super::shared::{lock, Shared};
 use super::throttle::Throttle;
-use crate::error::{sys_text, Error};
 
 /// Bytes of one read at most.
 pub(super) const BUFFER: usize = 256 * 1024;
 /// Less than this is copied out of the buffer, so that a small item does not hold a large one.
 pub(super) const HAND_OVER: usize = 32 * 1024;
-/// The thread stops reading when this much is queued; the consumer may hold as much again.
-pub(super) const MAX_QUEUED: usize = 2 * 1024 * 1024;
 /// The thread also stops when the buffers in the queue take this much memory.
 pub(super) const MAX_HELD: usize = 4 * 1024 * 1024;
-
-/// The bytes of one read: the first `end` of `data`.
-pub(super) struct Chunk {
-    pub data: Vec<u8>,
-    pub end: usize,
-}
-
-/// How the stream ended.
-#[derive(Clone)]
-pub(super) enum End {
-    Eof,
-    Failed(Error),
-}
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -138,11 +122,6 @@ impl<'a> Ahead<'a> {
         }
         false
     }
-}
-
-/// The error for a failed read (spec: output 14.6).
-pub(super) fn read_error(role: &str, error: &io::Error) -> Error {
-    Error::Socket(format!("rsync: [{role}] read error: {}", sys_text(error)))
 }
 
 /// The reader thread.

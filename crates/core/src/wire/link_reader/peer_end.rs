@@ -71,8 +71,16 @@ impl Reader {
     /// Whether ERROR_EXIT is among the frames that have arrived.
     fn has_exit_message(&mut self) -> bool {
         if self.buffered() < MAX_QUEUED {
-            if let Feed::Thread { shelf, .. } = &self.feed {
-                self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
+            match &self.feed {
+                Feed::Direct(_) => {}
+                Feed::Thread { shelf, .. } => {
+                    self.arrived += shelf.take_all(&mut lock(&shelf.queue), &mut self.local);
+                }
+                Feed::Lean(inlet) => {
+                    while self.shared.read_into(inlet) {}
+                    // The end is seen again by the read that comes to it.
+                    self.arrived += inlet.take_all(&mut self.local, Vec::new()).0;
+                }
             }
         }
         let mut ahead = Ahead {
@@ -95,6 +103,7 @@ impl Reader {
                 // A port that cannot be waited for is reported by the next read.
                 let _ = port.wait(PollFlags::IN, None, Some(time));
             }
+            Feed::Lean(_) => self.shared.exchange(time),
             Feed::Thread { shelf, .. } => {
                 let queue = lock(&shelf.queue);
                 if queue.is_pending() {
