@@ -17,6 +17,9 @@ from tests.sampling import sample
 CUT = """
 import os, subprocess, sys, threading, time
 way, left, said, command = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[5:]
+for number in (0, 1):
+    # The client may have left its end so that writing does not wait.
+    os.set_blocking(number, True)
 child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(said, "wb"))
 def copy(source, target, left):
     while left and (data := os.read(source, min(65536, left))):

@@ -123,7 +123,8 @@ def _serve(admitted: Admitted, settings: Settings, talk: Conversation, log: Log,
     admitted.publish(b"RSYNC_MODULE_PATH", where.full_path)
     admitted.publish(b"RSYNC_PID", b"%d" % os.getpid())
     rules = filters.rules(section)
-    log.open(section, settings.log_file)
+    # `--log-file` ends here: what follows goes to the module's file, or to syslog (observed).
+    log.open(section)
     view = ModuleView(section, where, settings, access=admitted.access, rules=rules)
     view.check()
     module_hooks = ModuleHooks()

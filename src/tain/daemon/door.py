@@ -161,7 +161,7 @@ class Door:
         try:
             if key != handover.NO_KEY:
                 # Only now: a process of its own opens the log itself, and may report that it can't.
-                log.open(admitted.section, self.settings.log_file)
+                log.open(admitted.section)
                 if log.path and log.fd < 0:
                     log.reopen()
                 if log.fd >= 0:

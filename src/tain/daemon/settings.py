@@ -23,7 +23,7 @@ class Settings:
     def __init__(self, file: bytes) -> None:
         self.file = file
         self.overrides: list[bytes] = []
-        #: ``--log-file``: overrides every parameter; empty means syslog.
+        #: ``--log-file``: the listener's log, whatever the parameters say; empty means syslog.
         self.log_file: bytes | None = None
         #: ``--log-file-format``: empty turns transfer logging off; None: the modules decide.
         self.log_format: bytes | None = None

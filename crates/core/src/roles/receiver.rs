@@ -249,8 +249,7 @@ impl Receiver {
             debug!(self.report, recv >= 1; "recv_files(", count, ") starting");
         }
         let received = self.items();
-        // However it ended, files whose data has arrived get their names.
-        received.and(self.placing.finish())?;
+        self.placing.end(received)?;
         self.goodbye()?;
         self.notify_generator(Feed::Ended)
     }

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use crossbeam_channel::Sender as Outbox;
 
@@ -81,7 +83,10 @@ pub(super) struct Placing {
     report: Report,
     /// Small files until workers are started; `None`: this run has none.
     until: Option<usize>,
-    pool: Option<Pool<Arrived, ()>>,
+    /// Gives the number of each file, and whether it is in place.
+    pool: Option<Pool<Arrived, (i32, bool)>>,
+    /// The run has failed: the generator is to do nothing more.
+    failed: Arc<AtomicBool>,
 }
 
 impl Placing {
@@ -95,6 +100,7 @@ impl Placing {
             report: report.clone(),
             until: works.then_some(FIRST),
             pool: None,
+            failed: Arc::default(),
         }
     }
 
@@ -119,13 +125,17 @@ impl Placing {
     fn start(&mut self, dest: &Dest, feed: &Outbox<Feed>) {
         self.pool = Pool::start(|| {
             let (dest, feed, report) = (dest.for_role(Role::Receiver), feed.clone(), self.report.clone());
+            let failed = Arc::clone(&self.failed);
             move |file: Arrived| {
                 let good = file.place(&dest)? == Outcome::Placed;
                 let ndx = file.at.ndx();
                 // Its bytes were counted as they arrived.
                 report.live().file_done(0, good);
-                report.file_ended(ndx, good);
-                feed.send(Feed::Finished { ndx, good }).map_err(|_| Error::Ended(14))
+                if !failed.load(Ordering::Relaxed) {
+                    let news = Feed::Finished { ndx, good };
+                    feed.send(news).map_err(|_| Error::Ended(14))?;
+                }
+                Ok((ndx, good))
             }
         });
     }
@@ -136,7 +146,9 @@ impl Placing {
             return Err(Error::Ipc("no thread writes files".into()));
         };
         while let Some(result) = pool.finished() {
-            result?;
+            // Here, because lines have an order: two workers would mix those that their files release.
+            let (ndx, good) = result?;
+            self.report.file_ended(ndx, good);
         }
         pool.submit(file)
     }
@@ -151,11 +163,21 @@ impl Placing {
         self.pool.as_mut().map_or(Ok(()), Pool::hand_over)
     }
 
+    /// The run has ended like this: files whose data has arrived get their names all the same. Returns the first error.
+    pub(super) fn end(&mut self, received: Result<()>) -> Result<()> {
+        // A generator that goes on would meet the end of the connection in its own way.
+        self.failed.store(received.is_err(), Ordering::Relaxed);
+        received.and(self.finish())
+    }
+
     /// Wait until all files are in place. Errors: the first one that ends the run.
     pub(super) fn finish(&mut self) -> Result<()> {
         let mut finished = Ok(());
         while let Some(result) = self.pool.as_mut().and_then(Pool::wait) {
-            finished = finished.and(result);
+            match result {
+                Ok((ndx, good)) => self.report.file_ended(ndx, good),
+                Err(error) => finished = finished.and(Err(error)),
+            }
         }
         finished
     }
