@@ -161,6 +161,18 @@ XATTRS = [
         user=True,
         norm=[(r"/src/\./", "/src/")],
     ),
+    # What is missing from the list for a reason like this must not be deleted at the destination.
+    *[
+        one
+        for name, options in [("", "-aiX --delete"), ("-after", "-aiX --delete-after"), ("-all", "-ai -XX --delete")]
+        for one in both(
+            f"MET-X-unreadable-delete{name}",
+            options,
+            [File("src/a", mode=0o200, xattrs={"user.k": b"1"}), "src/b", "src/d/c", "dst/a", "dst/e", "dst/d/f"],
+            user=True,
+            norm=[(r"/src/\./", "/src/")],
+        )
+    ],
 ]
 
 ACLS = [

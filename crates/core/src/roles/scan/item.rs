@@ -260,6 +260,8 @@ impl Scanner {
                 Ok((access, default)) => (entry.acl, entry.default_acl) = (access, default),
                 Err(error) => {
                     let text = text!["get_acl: xacl_get(", path, ", ACL_TYPE_ACCESS)"];
+                    // The entry is missing from the list, so nothing may be deleted by it.
+                    self.report.set_listing_error(IoErrors::GENERAL);
                     self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
@@ -284,8 +286,10 @@ impl Scanner {
                     let text = if name.is_empty() {
                         messages::xattr_names_failed(&shown)
                     } else {
-                        text!["get_xattr_data: lgetxattr(\"", &shown, "\",\"", &name, "\",0) failed"]
+                        let shown = self.report.quoted(&shown);
+                        text!["get_xattr_data: lgetxattr(", &shown, ",\"", &name, "\",0) failed"]
                     };
+                    self.report.set_listing_error(IoErrors::GENERAL);
                     self.report.sys_error(Role::Sender, text, &error);
                     return None;
                 }
