@@ -128,12 +128,18 @@ class Daemon:
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT)
 
-    def talk(self, *parts: bytes) -> bytes:
-        """Send all parts and collect the answer until its end, or until the daemon waits for the client."""
+    def talk(self, *parts: bytes, until: bytes = b"") -> bytes:
+        """Send all parts and collect the answer until its end, or until the daemon waits for the client.
+
+        *until*: what ends the answer to the first of several parts; the next one is sent then.
+        """
         with self.connect() as sock:
             out = b""
             with contextlib.suppress(ConnectionError):
-                for part in parts:
+                for number, part in enumerate(parts):
+                    if number == 1 and until:
+                        while not out.endswith(until) and (chunk := sock.recv(65536)):
+                            out += chunk
                     sock.sendall(part)
                 # rsync closes with unread input. Only its answer before that counts.
                 while chunk := sock.recv(65536):

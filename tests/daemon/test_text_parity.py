@@ -168,7 +168,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-d
 
 def _ask(daemon: Daemon, data: bytes) -> tuple[bytes, list[str]]:
     seen = len(daemon.log_lines())
-    answer = daemon.talk(data).replace(os.fsencode(daemon.dir), b"DIR")
+    # A daemon that closes with unread input takes back what the client has not read of the answer either, so the end of
+    # the greeting is awaited before more than it reads is sent.
+    long = len(data) > len(HELLO) + 1024 and data.startswith(HELLO)
+    parts = (HELLO, data.removeprefix(HELLO)) if long else (data,)
+    answer = daemon.talk(*parts, until=b"day\n\n").replace(os.fsencode(daemon.dir), b"DIR")
     lines = [line for line in daemon.log_lines()[seen:] if not any(text in line for text in _SKIP)]
     return answer, lines
 

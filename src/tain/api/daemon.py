@@ -134,7 +134,7 @@ class Daemon:
             words = ["--daemon", "--no-detach", f"--address={self.address}", f"--port={self.port}"]
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(listening.fileno()), place, *words,
-                 "--log-file=/proc/self/fd/2", b"--config=" + file],
+                 "--log-file=/proc/self/fd/2", "--dparam=log file=/proc/self/fd/2", b"--config=" + file],
                 stdin=subprocess.DEVNULL,
                 stdout=write,
                 stderr=write,

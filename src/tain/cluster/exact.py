@@ -42,7 +42,10 @@ SINGLE: tuple[tuple[str, Callable[[Request], object]], ...] = (
     ("--files-from is a list of its own", lambda r: r.options.files_from is not None),
     ("--relative lists directories above the sources", lambda r: r.options.relative > 0),
     ("--iconv changes the bytes of names", lambda r: r.options.iconv is not None),
-    ("--copy-as changes the user of the process", lambda r: r.options.copy_as is not None),
+    (
+        "--copy-as changes the user of the process",
+        lambda r: r.options.copy_as is not None or any(o.startswith(b"--copy-as") for o in r.options.remote_options),
+    ),
     ("--delete-missing-args names single files", lambda r: r.options.delete_missing_args),
     ("--remove-source-files changes the directories of the source", lambda r: r.options.remove_source_files),
     (

@@ -123,9 +123,9 @@ class PlanFiles:
         finally:
             os.close(directory)
 
-    def create_lines(self, name: str) -> Lines:
+    def create_lines(self, name: str) -> LineFile:
         """A new file for the lines of one attempt."""
-        return Lines(self.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        return LineFile(self.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
 
     def wait_for_lines(self, name: str, seconds: float) -> bool:
         """Wait until no process writes the file of `create_lines` any more; False if one still does after *seconds*."""
@@ -162,7 +162,7 @@ class PlanFiles:
             os.close(fd)
 
 
-class Lines:
+class LineFile:
     """A file with the lines of one attempt, as records for `tain._core.merge_lines`. Errors: `OSError`."""
 
     def __init__(self, fd: int) -> None:

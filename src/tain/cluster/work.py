@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tain import _core
-    from tain.cluster.files import Lines
+    from tain.cluster.files import LineFile
     from tain.cluster.phases import Step
     from tain.options.resolved import ResolvedOptions
     from tain.session.client.guards import Judge
@@ -184,7 +184,7 @@ def _step(work: Work, options: ResolvedOptions) -> Step:
 class _Found:
     """Takes what a run reports."""
 
-    def __init__(self, said: Said, lines: Lines, control: Control, *, of_region: bool) -> None:
+    def __init__(self, said: Said, lines: LineFile, control: Control, *, of_region: bool) -> None:
         self._said, self._lines, self._control, self._of_region = said, lines, control, of_region
         self.part: Part | None = None
         #: Decides about the deletions of the run.
