@@ -141,7 +141,8 @@ def compare(source: Path, copy: Path, folder_times: bool) -> None:
         there = found[name]
         timed = folder_times or not stat.S_ISDIR(here.st_mode)
         if here.st_mode != there.st_mode or (timed and here.st_mtime_ns != there.st_mtime_ns):
-            raise Wrong(f"mode or time of {name} is not that of the source")
+            wrong = f"{there.st_mode:o} {there.st_mtime_ns}, not {here.st_mode:o} {here.st_mtime_ns}"
+            raise Wrong(f"mode and time of {name} are {wrong}")
         if stat.S_ISREG(here.st_mode) and not filecmp.cmp(source / name, copy / name, shallow=False):
             raise Wrong(f"the contents of {name} are not those of the source")
 

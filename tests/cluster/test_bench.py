@@ -1,4 +1,4 @@
-"""The links and the mount of bench/scale.py do what its figures rest on. No test looks at a figure of time."""
+"""The link of bench/relay.py does what figures rest on. No test looks at a figure of time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import LIMIT, PEER, PROGRAM, ROOT, need
+from tests.programs import LIMIT, ROOT
 
 RELAY = [sys.executable, "-I", "-S", str(ROOT / "bench/relay.py")]
 
@@ -89,19 +89,3 @@ def test_a_relay_takes_no_more_than_the_window_before_an_acknowledgement() -> No
 def test_a_relay_ends_as_its_command(words: list[str], code: int, error: str) -> None:
     done = relay(*words)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (code, b"", error)
-
-
-def test_rows_at_the_least_scale(tmp_path: Path) -> None:
-    """Every copy is right, and the calls of both programs on the slow mount are delayed."""
-    need("cc")
-    words = [str(ROOT / "bench/scale.py"), "--scale=tiny", "--runs=1", "--rows=jobs-window-big,jobs-mount-new,delete"]
-    words += [f"--tain={PROGRAM}", "--start-gap=0", f"--directory={tmp_path}"]
-    path = f"{Path(PEER).parent}:{os.environ['PATH']}"
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, env={**os.environ, "PATH": path})
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:1] == "|"]
-    assert [row[0] for row in rows[2:] if row[0]] == ["jobs-window-big", "jobs-mount-new", "delete"]
-    delayed = {row[1]: int(row[6].split()[0]) for row in rows if "delayed calls" in row[6]}
-    # 100 files: each is opened on both sides, closed, renamed, and gets its mode and time.
-    assert all(delayed[name] >= 500 for name in ("tain", "tain --jobs=8", "rsync"))
-    assert not list(tmp_path.iterdir())
