@@ -188,13 +188,7 @@ impl Link {
 
     /// Starts the two threads and hands out the halves. The link is used up: later reads fail.
     pub fn split(&mut self) -> Result<(Reader, Writer)> {
-        self.flush()?;
-        self.reader()?;
-        self.start_counting();
-        let (Some(mut reader), Some(port)) = (self.reader.take(), self.out_port.take()) else {
-            bail!(Ipc; "the connection has been handed over to a transfer");
-        };
-        port.widen();
+        let (mut reader, port) = self.take_halves()?;
         let writer = Writer::start(self.shared.clone(), port)?;
         reader.start_thread()?;
         Ok((reader, writer))
@@ -208,15 +202,21 @@ impl Link {
         if !never_blocks || limited || lean::keep(&self.shared).is_err() {
             return self.split();
         }
+        let (mut reader, port) = self.take_halves()?;
+        reader.make_lean();
+        Ok((reader, Writer::lean(self.shared.clone(), port)))
+    }
+
+    /// Writes what is buffered, and takes the reader and the port that is written to: the link is used up.
+    fn take_halves(&mut self) -> Result<(Reader, Arc<Port>)> {
         self.flush()?;
         self.reader()?;
         self.start_counting();
-        let (Some(mut reader), Some(port)) = (self.reader.take(), self.out_port.take()) else {
+        let (Some(reader), Some(port)) = (self.reader.take(), self.out_port.take()) else {
             bail!(Ipc; "the connection has been handed over to a transfer");
         };
         port.widen();
-        reader.make_lean();
-        Ok((reader, Writer::lean(self.shared.clone(), port)))
+        Ok((reader, port))
     }
 
     /// Ends a connection whose peer may still be writing: closes the sending side of a socket, then reads and discards at

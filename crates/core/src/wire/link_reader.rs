@@ -141,6 +141,7 @@ impl Reader {
         if let Feed::Direct(port) = &self.feed {
             port.widen();
             let inlet = Arc::new(Inlet::new(port.clone()));
+            // A link is split once, so nothing was set before.
             let _ = self.shared.inlet.set(Arc::downgrade(&inlet));
             self.feed = Feed::Lean(inlet);
         }

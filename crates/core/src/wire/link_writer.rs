@@ -72,6 +72,7 @@ impl Writer {
 
     /// A writer without a thread; see [`lean`](super::lean).
     pub(super) fn lean(shared: Arc<Shared>, port: Arc<Port>) -> Self {
+        // A link is split once, so nothing was set before.
         let _ = shared.direct.set(Arc::downgrade(&port));
         let wake = None;
         Self(Arc::new(Handle { shared, wake, port }))
