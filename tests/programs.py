@@ -14,7 +14,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def run(
         out, err = process.communicate()
         return Outcome(-999, out, (err or b"") + b"\n(did not end within %d s)" % int(limit))
     return Outcome(process.returncode, out, err or b"")
+
+
+@contextmanager
+def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of so many megabytes at *place*, for as long as the block lasts."""
+    need_root()
+    place.mkdir(exist_ok=True)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(place)]
+    if subprocess.run(words, capture_output=True).returncode:
+        missing("the right to mount")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
 
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000

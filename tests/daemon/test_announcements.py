@@ -16,6 +16,7 @@ import pytest
 
 from tain import _core
 from tain.daemon import announcements
+from tests import programs
 
 from .harness import LIMIT, Daemon, wait_until
 from .test_cache import fill, listing
@@ -177,9 +178,9 @@ def test_noise(tmp_path: Path) -> None:
             sock.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be another user")
 def test_who_may_announce(tmp_path: Path) -> None:
     """Root, the daemon's user and the owner of the module may; others are not listened to."""
+    programs.need_root()
     with told(tmp_path):
         for part in (tmp_path, *tmp_path.parents):
             if part.stat().st_mode & 0o005 != 0o005:
@@ -206,7 +207,7 @@ def abort_as(uid: int, tmp_path: Path) -> int:
     return found
 
 
-def test_watched_and_told(tmp_path: Path) -> None:
+def test_watched_and_announced(tmp_path: Path) -> None:
     """With watches a commit is no more than is known already."""
     with told(tmp_path, CONF.replace(b"= told", b"= watch told")) as daemon:
         change(tmp_path)

@@ -46,13 +46,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(space: Path) -> Iterator[Path]:
-    programs.need_root()
-    mount = space / "small"
-    mount.mkdir(exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", mount], capture_output=True).returncode:
-        programs.missing("the right to mount")
-    yield mount
-    subprocess.run(["umount", "-l", mount], check=True)
+    with programs.small_disk(space / "small", 4) as mount:
+        yield mount
 
 
 def placed(destination: Path) -> set[str]:

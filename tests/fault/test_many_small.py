@@ -29,13 +29,8 @@ def source(space: Path) -> Path:
 
 @pytest.fixture
 def small(space: Path) -> Iterator[Path]:
-    programs.need_root()
-    mount = space / "small"
-    mount.mkdir(exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", mount], capture_output=True).returncode:
-        programs.missing("the right to mount")
-    yield mount
-    subprocess.run(["umount", "-l", mount], check=True)
+    with programs.small_disk(space / "small", 8) as mount:
+        yield mount
 
 
 def whole_files(destination: Path) -> int:

@@ -123,6 +123,17 @@ def not_valid_after(path: str) -> datetime.datetime:
         return x509.load_pem_x509_certificate(file.read()).not_valid_after_utc
 
 
+def end_of(path: str | None) -> float | None:
+    """When the certificate *path* ends, in seconds of the system's clock; None without one, or if it cannot be read."""
+    # In place of a path, Dask takes the certificate itself, too.
+    if not path or "\n" in path:
+        return None
+    try:
+        return not_valid_after(path).timestamp()
+    except (OSError, ValueError, ImportError):
+        return None
+
+
 # ---- the authority
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from tain.cluster import secure
-from tain.cluster.certs import not_valid_after
+from tain.cluster.certs import end_of
 from tain.errors import UsageError, for_code
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ def main(words: Sequence[str]) -> int:
     finally:
         client.close()
     certificate = getattr(security, "tls_client_cert", None)
-    findings = [*of_cluster(asked), *of_certificate("this host", _end(certificate), time.time())]
+    findings = [*of_cluster(asked), *of_certificate("this host", end_of(certificate), time.time())]
     if "--json" in given.flags:
         rows = [{"ok": each.ok, "subject": each.subject, "text": each.text} for each in findings]
         print(json.dumps({"schema": "tain.doctor/1", "findings": rows}))
@@ -201,12 +201,3 @@ def _of_paths(workers: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
             ((inode, fs),) = kinds
             least = min(free)
             yield Finding(least >= ROOM, path, f"inode {inode} of {fs} everywhere, {least / 1e9:.1f} GB free")
-
-
-def _end(path: str | None) -> float | None:
-    if not path or "\n" in path:
-        return None
-    try:
-        return not_valid_after(path).timestamp()
-    except (OSError, ValueError, ImportError):
-        return None

@@ -110,7 +110,7 @@ def _concerned(exchange: Exchange, root: bytes, uid: int) -> Iterator[tuple[Plac
         if place.is_door or place.pair is None:
             continue
         section = Admitted.decode(place.body).section
-        if not listings.are_told(section):
+        if not listings.are_announced(section):
             continue
         own = os.path.realpath(section.text("path"))
         try:

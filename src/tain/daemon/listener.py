@@ -174,7 +174,7 @@ class Listener:
                 fork_new=self._fork_new,
             )
             self._control = self._listen("control socket", self.config.globals.text("tain control socket"))
-        if self._jobs is None and any(map(listings.are_told, config.modules)):
+        if self._jobs is None and any(map(listings.are_announced, config.modules)):
             # Who may announce something is decided for each message.
             path = self.config.globals.text("tain cache socket")
             self._jobs = self._listen("cache socket", path, 0o666)

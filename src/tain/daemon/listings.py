@@ -35,10 +35,12 @@ def mode(section: Section) -> bytes:
 
 
 def are_watched(section: Section) -> bool:
+    """Whether the module's directories are watched (`tain cache = watch`)."""
     return mode(section).startswith(b"watch")
 
 
-def are_told(section: Section) -> bool:
+def are_announced(section: Section) -> bool:
+    """Whether jobs announce their changes of the module's tree (`tain cache = told`)."""
     return mode(section).endswith(b"told")
 
 
@@ -64,7 +66,7 @@ def make(view: ModuleView, fields: PlanFields, *, umask: int, warn: Callable[[st
             _core.Plan(**known),
             view.root,
             watch=are_watched(section),
-            told=are_told(section),
+            told=are_announced(section),
             max_age=float(max_age(section)),
             memory=memory_limit(section),
             any_file_system=mode(section) == b"watch!",

@@ -242,7 +242,9 @@ async def examine(data: bytes, dask_worker: Any = None) -> bytes:
         found |= {"paths": {}, "writable": f"its file systems do not answer within {LOOK:g} s"}
     found["clock"] = time.time()
     found["files"] = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    found["certificate"] = _validity(dask_worker.security)
+    from tain.cluster.certs import end_of
+
+    found["certificate"] = end_of(getattr(dask_worker.security, "tls_worker_cert", None))
     return json.dumps(found).encode()
 
 
@@ -260,19 +262,6 @@ def _examine(data: bytes) -> dict[str, Any]:
             found[printable(path)] = {"error": system_text(error)}
     directory = asked["directory"]
     return {"paths": found, "writable": "" if directory is None else _unwritable(directory)}
-
-
-def _validity(security: Any) -> float | None:
-    """The end of a worker's certificate, in seconds; None without one."""
-    path = getattr(security, "tls_worker_cert", None)
-    if not path or "\n" in path:
-        return None
-    from tain.cluster.certs import not_valid_after
-
-    try:
-        return not_valid_after(path).timestamp()
-    except (OSError, ValueError, ImportError):
-        return None
 
 
 def settings(names: list[str]) -> dict[str, object]:
